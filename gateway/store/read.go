@@ -1,0 +1,57 @@
+package store
+
+import (
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/event"
+)
+
+// Page bounds a list: newest first, below Before when it is not zero.
+type Page struct {
+	Before int64
+	Limit  int
+}
+
+// EventFilter selects events; zero fields select all.
+type EventFilter struct {
+	Page
+	Type, Source string
+	Since, Until time.Time
+	// Routed selects events that matched a route (true) or none (false).
+	Routed *bool
+}
+
+// StoredEvent is an event as the store has it.
+type StoredEvent struct {
+	Seq        int64
+	Event      *event.Event
+	Revision   string
+	Deliveries int
+	// Conflict: it came with the id of an earlier event and another body.
+	Conflict bool
+}
+
+// DeliveryFilter selects deliveries; zero fields select all.
+type DeliveryFilter struct {
+	Page
+	States        []State
+	Route, Engine string
+}
+
+// Backlog is what waits for one route.
+type Backlog struct {
+	Route, Engine string
+	Pending       int
+	// Oldest is when the oldest open delivery was accepted.
+	Oldest time.Time
+}
+
+// Revision is one configuration that was live.
+type Revision struct {
+	Hash string
+	At   time.Time
+	// Content is the file, secrets as references.
+	Content []byte
+	// Difference to the one before, in names.
+	Difference string
+}

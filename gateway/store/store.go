@@ -1,0 +1,188 @@
+// Package store is the contract of the durable record of events and
+// deliveries: what stands between the sender's 2xx and the engine's outcome.
+// Implementations live below it (sqlite) and pass the suite in storetest.
+package store
+
+import (
+	"errors"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/event"
+)
+
+var (
+	// ErrFull: the disk is nearly full. Nothing was stored; try again later.
+	ErrFull = errors.New("store: nearly full")
+	// ErrBacklog: too many deliveries wait. Nothing was stored; try again later.
+	ErrBacklog = errors.New("store: too many pending deliveries")
+	// ErrConflict: the same id came before with another body. The newcomer is
+	// kept as evidence and starts nothing.
+	ErrConflict = errors.New("store: same id, other body")
+	// ErrFailed: a commit failed before. Nothing is acknowledged any more; only
+	// a restart, which recovers from disk, helps.
+	ErrFailed = errors.New("store: failed, restart needed")
+	// ErrNotFound: no such event or delivery.
+	ErrNotFound = errors.New("store: not found")
+	// ErrState: the delivery's state does not allow that.
+	ErrState = errors.New("store: not in that state")
+)
+
+// State is where a delivery stands.
+type State uint8
+
+// The states of a delivery. The first three are open.
+const (
+	Pending State = iota
+	Running
+	Waiting
+	Succeeded
+	Dead
+	Discarded
+)
+
+var stateNames = [...]string{"pending", "running", "waiting", "succeeded", "dead", "discarded"}
+
+func (s State) String() string { return stateNames[s] }
+
+// Open tells whether the delivery may still run.
+func (s State) Open() bool { return s <= Waiting }
+
+// ParseState reads a state's name.
+func ParseState(name string) (State, bool) {
+	for i, n := range stateNames {
+		if n == name {
+			return State(i), true
+		}
+	}
+	return 0, false
+}
+
+// Entry is one event with its deliveries, committed together or not at all.
+type Entry struct {
+	Event *event.Event
+	// Keys are what makes a second sending of the same event recognisable.
+	Keys []Key
+	// Digest identifies the body; see Key.
+	Digest Digest
+	// Revision of the configuration that routed the event.
+	Revision string
+	// Deliveries, one for each matching route. Append gives them their ids.
+	Deliveries []*Delivery
+	// Slot, when set, is remembered with the event: the schedule has fired it.
+	Slot *Slot
+}
+
+// Digest is a truncated SHA-256.
+type Digest [16]byte
+
+// Key is a dedupe key: a digest of what names a sending (source and delivery
+// id, or source and signature). The same key with the same body digest is a
+// duplicate; with another one it is a conflict.
+type Key Digest
+
+// Receipt says what Append did.
+type Receipt struct {
+	// EventID and EventType of the stored event: for a duplicate, the first.
+	EventID, EventType string
+	// Deliveries that the event has.
+	Deliveries int
+	Duplicate  bool
+}
+
+// Slot is one firing of a schedule.
+type Slot struct {
+	Schedule string
+	// Spec identifies the schedule's timing; a changed spec starts afresh.
+	Spec string
+	At   time.Time
+}
+
+// Delivery is one event for one route.
+type Delivery struct {
+	// Seq orders deliveries by age and names them in the store; ID shows it.
+	Seq int64
+	// Event is set where a delivery is about to run, nil in lists.
+	Event    *event.Event
+	EventSeq int64
+	EventID  string
+	Route    string
+	Engine   string
+	Workflow string
+	// Input is the JSON that the route's `with` made; nil without one.
+	Input []byte
+	// Key is the order key; empty without one.
+	Key   string
+	State State
+	// Attempt counts the attempts that have ended.
+	Attempt int
+	// Due is the earliest time of the next attempt.
+	Due time.Time
+	// FirstAttemptAt is zero until an attempt has begun.
+	FirstAttemptAt time.Time
+	// RunID is the engine's own name for the run, once it told.
+	RunID string
+	// Claimed: this process has it in memory; Claim will not return it.
+	Claimed bool
+	// Last is the latest attempt; zero before the first.
+	Last Attempt
+}
+
+// ID is the delivery's public name and the idempotency key that engines see.
+func (d *Delivery) ID() string { return FormatID(d.Seq) }
+
+// Attempt is one try of a delivery.
+type Attempt struct {
+	Number  int
+	Started time.Time
+	Ended   time.Time
+	// Outcome: succeeded, retryable, throttled, permanent, timeout.
+	Outcome string
+	Message string
+	// Output is the JSON that a succeeded run gave.
+	Output []byte
+	// Process is the engine process that ran it.
+	Process string
+}
+
+// Change is what became of a delivery, to be written soon: it rides the next
+// commit, at most a few milliseconds later.
+type Change struct {
+	Delivery *Delivery
+	// State, Due, RunID and Claimed become the delivery's.
+	State   State
+	Due     time.Time
+	RunID   string
+	Claimed bool
+	// Attempt that ended or, while the state stays open, goes on.
+	Attempt Attempt
+	// AttemptEnded: the attempt counts and is added to the history.
+	AttemptEnded bool
+	// Emit is an event that the change causes, committed with it.
+	Emit *Entry
+	// Urgent: do not wait for another commit to ride on.
+	Urgent bool
+	// Committed, when set, is called by the writer once the change is on disk.
+	// It must not block.
+	Committed func()
+}
+
+// Claim asks for pending deliveries of one route.
+type Claim struct {
+	Route string
+	Limit int
+	// Now: deliveries due by then. Ignored when InOrder.
+	Now time.Time
+	// InOrder: oldest first whether due or not, for routes with strict order.
+	InOrder bool
+	// Except are order keys that have enough in memory.
+	Except []string
+}
+
+// Retain says how long ended things are kept, and never less than Dedupe for
+// dedupe keys.
+type Retain struct {
+	Succeeded, Dead, Unrouted, Dedupe time.Duration
+}
+
+// Durability describes in a few words what a commit survives.
+type Durability string
