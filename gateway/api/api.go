@@ -1,0 +1,107 @@
+// Package api is the admin side of the gateway over HTTP: it shows what the
+// flow has stored and what is running, lets a person act on it, and takes
+// events by hand. It stands beside the flow and only calls into it.
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+// Reader is what api reads from the store. Lists are newest first.
+type Reader interface {
+	Events(ctx context.Context, f store.EventFilter) ([]store.StoredEvent, error)
+	// EventByID fails with store.ErrNotFound.
+	EventByID(ctx context.Context, id string) (*store.StoredEvent, []*store.Delivery, error)
+	Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*store.Delivery, error)
+	// Delivery fails with store.ErrNotFound.
+	Delivery(ctx context.Context, seq int64) (*store.Delivery, []store.Attempt, error)
+}
+
+// Operator is what a person may do. Its errors are those of package store
+// where one fits; anything else is answered as an internal error and logged.
+type Operator interface {
+	Retry(ctx context.Context, seq int64) error
+	Discard(ctx context.Context, seq int64) error
+	// Reload waits for the answer. A refused configuration is a result with
+	// Problems, not an error.
+	Reload(ctx context.Context) (ReloadResult, error)
+	Submit(ctx context.Context, e *event.Event) (store.Receipt, error)
+}
+
+// Status tells how the gateway is at this moment. It is called for every
+// request that shows it and for every scrape, and must be quick.
+type Status func() StatusReport
+
+// Options are what New needs.
+type Options struct {
+	Reader   Reader
+	Operator Operator
+	Status   Status
+	Metrics  *Metrics
+	Log      *zap.Logger
+	// Admin is the address that the listener has, host:port. Requests must
+	// name its host, or a loopback one.
+	Admin string
+	// MaxBody bounds a request's body, in bytes; 1 MiB when zero.
+	MaxBody int64
+}
+
+const defaultMaxBody = 1 << 20
+
+// New is the handler of everything on the admin listener. It starts nothing.
+func New(o Options) http.Handler {
+	if o.MaxBody == 0 {
+		o.MaxBody = defaultMaxBody
+	}
+	s := &server{Options: o, now: time.Now}
+	return s.guard(s.routes())
+}
+
+type server struct {
+	Options
+	now func() time.Time
+}
+
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]handler{
+		"GET /api/v1/status":                   s.status,
+		"GET /api/v1/config":                   s.config,
+		"GET /api/v1/engines":                  s.engines,
+		"GET /api/v1/webhooks":                 s.webhooks,
+		"GET /api/v1/schedules":                s.schedules,
+		"GET /api/v1/routes":                   s.routeList,
+		"GET /api/v1/events":                   s.events,
+		"GET /api/v1/events/{id}":              s.event,
+		"POST /api/v1/events":                  s.submit,
+		"GET /api/v1/deliveries":               s.deliveries,
+		"GET /api/v1/deliveries/{id}":          s.delivery,
+		"POST /api/v1/deliveries/{id}/retry":   s.retry,
+		"POST /api/v1/deliveries/{id}/discard": s.discard,
+		"GET /healthz":                         s.healthz,
+		"GET /readyz":                          s.readyz,
+	} {
+		mux.Handle(pattern, s.answer(h))
+	}
+	mux.HandleFunc("POST /-/reload", s.answerReload)
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics.handler(s.Log))
+	}
+	return explainMisses(mux)
+}
+
+// handler is an endpoint: it returns what is written as JSON, or why not.
+type handler func(*http.Request) (reply, error)
+
+// reply is a JSON answer; a zero code is 200.
+type reply struct {
+	code int
+	body any
+}

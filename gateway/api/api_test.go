@@ -1,0 +1,240 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const admin = "127.0.0.1:9090"
+
+// do sends one request through everything that New puts around the endpoints.
+func do(s *server, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.guard(s.routes()).ServeHTTP(w, r)
+	return w
+}
+
+func request(method, target, body string) *http.Request {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = admin
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
+}
+
+// TestAnswers compares whole answers with testdata.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	refused := func(f *fake) {
+		f.result = ReloadResult{Revision: "r2", Problems: []ConfigProblem{{File: "gateway.yaml", Line: 3, Col: 5, EndCol: 9,
+			Path: "routes.page.wehn", Message: "unknown key", Hint: "did you mean when?", Severity: "error"}}}
+	}
+	fails := func(err error) func(*fake) { return func(f *fake) { f.err = err } }
+	dead := store.FormatID(seqAt(70))
+	for name, c := range map[string]struct {
+		method, target, body string
+		prepare              func(*fake)
+	}{
+		"status":             {target: "/api/v1/status"},
+		"status-empty":       {target: "/api/v1/status", prepare: func(f *fake) { f.report = StatusReport{} }},
+		"config":             {target: "/api/v1/config"},
+		"engines":            {target: "/api/v1/engines"},
+		"webhooks":           {target: "/api/v1/webhooks"},
+		"schedules":          {target: "/api/v1/schedules"},
+		"routes":             {target: "/api/v1/routes"},
+		"events":             {target: "/api/v1/events"},
+		"events-page":        {target: "/api/v1/events?limit=2"},
+		"events-next":        {target: "/api/v1/events?limit=2&cursor=" + dead},
+		"events-bad-query":   {target: "/api/v1/events?limit=1001&cursor=x&since=gestern&routed=maybe&tpye=a&type=a&type=b"},
+		"events-none":        {target: "/api/v1/events", prepare: func(f *fake) { f.events = nil }},
+		"events-fail":        {target: "/api/v1/events", prepare: fails(errors.New("sqlite: disk I/O error"))},
+		"event":              {target: "/api/v1/events/72d3162e%2F1"},
+		"event-text":         {target: "/api/v1/events/pay-1"},
+		"event-broken-json":  {target: "/api/v1/events/odd"},
+		"event-missing":      {target: "/api/v1/events/nope"},
+		"deliveries":         {target: "/api/v1/deliveries"},
+		"deliveries-page":    {target: "/api/v1/deliveries?limit=1"},
+		"deliveries-bad":     {target: "/api/v1/deliveries?state=pending,lost"},
+		"delivery":           {target: "/api/v1/deliveries/" + dead},
+		"delivery-missing":   {target: "/api/v1/deliveries/" + store.FormatID(1)},
+		"delivery-bad-id":    {target: "/api/v1/deliveries/7"},
+		"retry":              {method: "POST", target: "/api/v1/deliveries/" + dead + "/retry"},
+		"retry-wrong-state":  {method: "POST", target: "/api/v1/deliveries/" + dead + "/retry", prepare: fails(store.ErrState)},
+		"discard":            {method: "POST", target: "/api/v1/deliveries/" + dead + "/discard"},
+		"discard-missing":    {method: "POST", target: "/api/v1/deliveries/" + dead + "/discard", prepare: fails(store.ErrNotFound)},
+		"reload":             {method: "POST", target: "/-/reload"},
+		"reload-refused":     {method: "POST", target: "/-/reload", prepare: refused},
+		"submit":             {method: "POST", target: "/api/v1/events", body: `{"type":"payment_received","data":{"amount":1}}`},
+		"submit-unknown-key": {method: "POST", target: "/api/v1/events", body: `{"type":"a","payload":1}`},
+		"submit-wrong-kind":  {method: "POST", target: "/api/v1/events", body: `{"type":7}`},
+		"submit-not-json":    {method: "POST", target: "/api/v1/events", body: `{"type":}`},
+		"submit-cut":         {method: "POST", target: "/api/v1/events", body: `{"type":"a"`},
+		"submit-array":       {method: "POST", target: "/api/v1/events", body: `[1]`},
+		"submit-two":         {method: "POST", target: "/api/v1/events", body: `{"type":"a"} {}`},
+		"submit-no-type":     {method: "POST", target: "/api/v1/events", body: `{"data":1}`},
+		"submit-space":       {method: "POST", target: "/api/v1/events", body: `{"type":"a b"}`},
+		"submit-control":     {method: "POST", target: "/api/v1/events", body: `{"type":"a","subject":"\u001b[2J"}`},
+		"submit-long":        {method: "POST", target: "/api/v1/events", body: `{"type":"` + strings.Repeat("a", 256) + `"}`},
+		"submit-own-source":  {method: "POST", target: "/api/v1/events", body: `{"type":"a","source":"/webhooks/github_push"}`},
+		"submit-bad-source":  {method: "POST", target: "/api/v1/events", body: `{"type":"a","source":"%zz"}`},
+		"submit-large":       {method: "POST", target: "/api/v1/events", body: `{"type":"a","data":"` + strings.Repeat("x", 600) + `"}`},
+		"submit-full":        {method: "POST", target: "/api/v1/events", body: `{"type":"a"}`, prepare: fails(fmt.Errorf("intake: %w", store.ErrFull))},
+		"submit-backlog":     {method: "POST", target: "/api/v1/events", body: `{"type":"a"}`, prepare: fails(store.ErrBacklog)},
+		"submit-failed":      {method: "POST", target: "/api/v1/events", body: `{"type":"a"}`, prepare: fails(store.ErrFailed)},
+		"submit-conflict":    {method: "POST", target: "/api/v1/events", body: `{"type":"a","id":"1"}`, prepare: fails(store.ErrConflict)},
+		"healthz":            {target: "/healthz"},
+		"readyz":             {target: "/readyz"},
+		"readyz-not":         {target: "/readyz", prepare: func(f *fake) { f.report.Ready, f.report.Reasons = false, []string{"store: failed"} }},
+		"missing":            {target: "/api/v2"},
+		"wrong-method":       {method: "DELETE", target: "/api/v1/events"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake()
+			if c.prepare != nil {
+				c.prepare(f)
+			}
+			s, _ := serve(f, admin)
+			if c.method == "" {
+				c.method = "GET"
+			}
+			w := do(s, request(c.method, c.target, c.body))
+			golden(t, name, render(t, w))
+		})
+	}
+}
+
+func render(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var b bytes.Buffer
+	fmt.Fprintln(&b, w.Code, http.StatusText(w.Code))
+	for _, name := range []string{"Content-Type", "Retry-After", "Allow"} {
+		if v := w.Header().Get(name); v != "" {
+			fmt.Fprintf(&b, "%s: %s\n", name, v)
+		}
+	}
+	b.WriteString("\n")
+	if err := json.Indent(&b, w.Body.Bytes(), "", "  "); err != nil {
+		t.Fatalf("not JSON: %v: %s", err, w.Body)
+	}
+	return b.String()
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestFiltersReachTheStore(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s, _ := serve(f, admin)
+	yes := true
+	do(s, request("GET", "/api/v1/events?type=github.push&source=/api&since=90m&until=2026-01-31T12:00:00%2B01:00&routed=true&limit=7&cursor="+
+		store.FormatID(99), ""))
+	want := store.EventFilter{Page: store.Page{Before: 99, Limit: 8}, Type: "github.push", Source: "/api",
+		Since: noon.Add(-90 * time.Minute), Until: noon.Add(-time.Hour), Routed: &yes}
+	if diff := cmp.Diff(want, f.eventFilter); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	do(s, request("GET", "/api/v1/deliveries?state=dead,pending&state=waiting&route=page&engine=exec", ""))
+	deliveries := store.DeliveryFilter{Page: store.Page{Limit: defaultLimit + 1},
+		States: []store.State{store.Dead, store.Pending, store.Waiting}, Route: "page", Engine: "exec"}
+	if diff := cmp.Diff(deliveries, f.deliveryFilter); diff != "" {
+		t.Errorf("deliveries (-want +got):\n%s", diff)
+	}
+}
+
+func TestSubmittedEvent(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s, _ := serve(f, admin)
+	do(s, request("POST", "/api/v1/events", `{"type":"a.b","source":"urn:x","id":"7","subject":"s","data":{"n": 12345678901234567890}}`))
+	e := f.submitted
+	got := []string{e.ID, e.Source, e.Type, e.Subject, e.ContentType, string(e.Body), e.Time.String()}
+	want := []string{"7", "urn:x", "a.b", "s", "application/json", `{"n": 12345678901234567890}`, noon.String()}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("whole (-want +got):\n%s", diff)
+	}
+	do(s, request("POST", "/api/v1/events", `{"type":"a"}`))
+	first := f.submitted
+	do(s, request("POST", "/api/v1/events", `{"type":"a"}`))
+	if e := f.submitted; e.ID == "" || e.ID == first.ID || e.Source != "/api" || e.ContentType != "" || e.Body != nil {
+		t.Errorf("bare: %+v after id %s", e, first.ID)
+	}
+}
+
+func TestSubmitWantsJSON(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s, _ := serve(f, admin)
+	r := request("POST", "/api/v1/events", `{"type":"a"}`)
+	r.Header.Set("Content-Type", "text/plain")
+	if w := do(s, r); w.Code != http.StatusUnsupportedMediaType || f.did != nil {
+		t.Errorf("got %d, did %v", w.Code, f.did)
+	}
+}
+
+func TestChangesAreLogged(t *testing.T) {
+	t.Parallel()
+	id := store.FormatID(seqAt(70))
+	for target, want := range map[string]string{
+		"/api/v1/deliveries/" + id + "/retry":   "delivery retried",
+		"/api/v1/deliveries/" + id + "/discard": "delivery discarded",
+		"/-/reload":                             "reload asked for",
+		"/api/v1/events":                        "event submitted",
+	} {
+		f := newFake()
+		s, logs := serve(f, admin)
+		r := request("POST", target, `{"type":"a"}`)
+		r.RemoteAddr = "127.0.0.1:5"
+		do(s, r)
+		lines := logs.All()
+		if len(lines) != 1 || lines[0].Message != want || lines[0].ContextMap()["by"] != "127.0.0.1:5" {
+			t.Errorf("%s logged %v, did %v", target, lines, f.did)
+		}
+	}
+}
+
+func TestInternalErrorsStayInTheLog(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.err = errors.New("sqlite: secret detail")
+	s, logs := serve(f, admin)
+	w := do(s, request("GET", "/api/v1/deliveries", ""))
+	if w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+	if logs.FilterField(errorField(f.err)).Len() != 1 {
+		t.Errorf("logged %v", logs.All())
+	}
+}

@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+
+// seqAt is an id given some seconds before noon.
+func seqAt(secondsBefore int) int64 {
+	return store.SeqAt(noon.Add(-time.Duration(secondsBefore) * time.Second))
+}
+
+// fake is a backend of a few rows that remembers what it was asked.
+type fake struct {
+	events     []store.StoredEvent
+	deliveries []*store.Delivery
+	attempts   map[int64][]store.Attempt
+
+	eventFilter    store.EventFilter
+	deliveryFilter store.DeliveryFilter
+	did            []string
+	submitted      *event.Event
+	receipt        store.Receipt
+	result         ReloadResult
+	err            error
+	report         StatusReport
+}
+
+func (f *fake) Events(_ context.Context, filter store.EventFilter) ([]store.StoredEvent, error) {
+	f.eventFilter = filter
+	var out []store.StoredEvent
+	for _, e := range f.events {
+		if (filter.Before == 0 || e.Seq < filter.Before) && len(out) < filter.Limit {
+			out = append(out, e)
+		}
+	}
+	return out, f.err
+}
+
+func (f *fake) EventByID(_ context.Context, id string) (*store.StoredEvent, []*store.Delivery, error) {
+	for _, e := range f.events {
+		if e.Event.ID != id {
+			continue
+		}
+		var ds []*store.Delivery
+		for _, d := range f.deliveries {
+			if d.EventID == id {
+				ds = append(ds, d)
+			}
+		}
+		return &e, ds, f.err
+	}
+	return nil, nil, store.ErrNotFound
+}
+
+func (f *fake) Deliveries(_ context.Context, filter store.DeliveryFilter) ([]*store.Delivery, error) {
+	f.deliveryFilter = filter
+	var out []*store.Delivery
+	for _, d := range f.deliveries {
+		if (filter.Before == 0 || d.Seq < filter.Before) && len(out) < filter.Limit {
+			out = append(out, d)
+		}
+	}
+	return out, f.err
+}
+
+func (f *fake) Delivery(_ context.Context, seq int64) (*store.Delivery, []store.Attempt, error) {
+	for _, d := range f.deliveries {
+		if d.Seq == seq {
+			return d, f.attempts[seq], nil
+		}
+	}
+	return nil, nil, store.ErrNotFound
+}
+
+func (f *fake) Retry(_ context.Context, seq int64) error   { return f.change("retry", seq) }
+func (f *fake) Discard(_ context.Context, seq int64) error { return f.change("discard", seq) }
+
+func (f *fake) change(what string, seq int64) error {
+	f.did = append(f.did, what+" "+store.FormatID(seq))
+	return f.err
+}
+
+func (f *fake) Reload(context.Context) (ReloadResult, error) {
+	f.did = append(f.did, "reload")
+	return f.result, f.err
+}
+
+func (f *fake) Submit(_ context.Context, e *event.Event) (store.Receipt, error) {
+	f.did, f.submitted = append(f.did, "submit"), e
+	return f.receipt, f.err
+}
+
+func newFake() *fake {
+	deployed, failed := seqAt(10), seqAt(70)
+	return &fake{
+		events: []store.StoredEvent{
+			{Seq: seqAt(10), Revision: "r2", Deliveries: 1, Event: &event.Event{
+				ID: "72d3162e/1", Source: "/webhooks/github_push", Type: "github.push", Time: noon.Add(-10 * time.Second),
+				ContentType: "application/json", Headers: map[string]string{"x-github-event": "push"},
+				Query: map[string]string{"team": "a"}, Body: []byte(`{"ref":"refs/heads/main","n":12345678901234567890}`)}},
+			{Seq: seqAt(70), Revision: "r1", Deliveries: 1, Event: &event.Event{
+				ID: "pay-1", Source: "/api", Type: "payment.failed", Subject: "order 7", Time: noon.Add(-70 * time.Second),
+				ContentType: "text/plain", Body: []byte("no JSON")}},
+			{Seq: seqAt(90), Revision: "r1", Conflict: true, Event: &event.Event{
+				ID: "odd", Source: "/api", Type: "odd", Time: noon.Add(-90 * time.Second), Body: []byte(`{"cut`)}},
+		},
+		deliveries: []*store.Delivery{
+			{Seq: deployed, EventSeq: seqAt(10), EventID: "72d3162e/1", Route: "deploy-main", Engine: "exec", Workflow: "deploy",
+				Input: []byte(`{"repo":"acme/shop"}`), Key: "acme/shop", State: store.Succeeded, Attempt: 1,
+				Due: noon, FirstAttemptAt: noon.Add(-9 * time.Second), RunID: "run-1",
+				Last: store.Attempt{Number: 1, Started: noon.Add(-9 * time.Second), Ended: noon.Add(-8 * time.Second),
+					Outcome: "succeeded", Output: []byte(`{"ok":true}`), Process: "exec/1"}},
+			{Seq: failed, EventSeq: seqAt(70), EventID: "pay-1", Route: "page", Engine: "exec", Workflow: "notify",
+				State: store.Pending, Attempt: 1, Due: noon.Add(30 * time.Second), FirstAttemptAt: noon.Add(-69 * time.Second),
+				Last: store.Attempt{Number: 1, Started: noon.Add(-69 * time.Second), Ended: noon.Add(-68 * time.Second),
+					Outcome: "retryable", Message: "exit status 1", Output: []byte(`not json`)}},
+		},
+		attempts: map[int64][]store.Attempt{
+			deployed: {{Number: 1, Started: noon.Add(-9 * time.Second), Ended: noon.Add(-8 * time.Second),
+				Outcome: "succeeded", Output: []byte(`{"ok":true}`), Process: "exec/1"}},
+			failed: {{Number: 1, Started: noon.Add(-69 * time.Second), Ended: noon.Add(-68 * time.Second),
+				Outcome: "retryable", Message: "exit status 1", Output: []byte(`not json`)}},
+		},
+		receipt: store.Receipt{EventID: "evt-1", EventType: "payment_received", Deliveries: 2},
+		result:  ReloadResult{Revision: "r3", Changed: true, Differences: []string{"routes: +page"}},
+		report:  fullReport(),
+	}
+}
+
+func fullReport() StatusReport {
+	return StatusReport{
+		Version: "1.2.3", StartedAt: noon.Add(-time.Hour), Ready: true,
+		Config: ConfigStatus{File: "gateway.yaml", Revision: "r2", LoadedAt: noon.Add(-time.Hour), Accepted: 2, Refused: 1,
+			LastReload: &ReloadStatus{At: noon.Add(-time.Minute), ReloadResult: ReloadResult{Revision: "r2",
+				Problems: []ConfigProblem{{File: "gateway.yaml", Line: 3, Col: 5, Path: "routes.page.when", Message: "broken", Severity: "error"}}}}},
+		Store: StoreStatus{Path: "./data", Durability: "fsync at every commit", SizeBytes: 4096, FreeBytes: 1 << 30,
+			Pending: 1, Commits: 10, Entries: 30, Changes: 20, CommitSeconds: 0.5},
+		Intake: IntakeStatus{Accepted: 30, Duplicates: 2, Conflicts: 1, Unrouted: 4, Refused: 3},
+		Engines: []EngineStatus{
+			{Name: "exec", Up: true, State: "ready", PID: 42, Version: "1.0", SHA256: "ab12", InFlight: 1, Limit: 32, StartedAt: noon.Add(-time.Hour)},
+			{Name: "http", State: "crash_loop", Restarts: 5, Limit: 32, LastError: "exit status 2"}},
+		Webhooks: []WebhookStatus{{Name: "github_push", Path: "/webhooks/github_push", Scheme: "github", Accepted: 28, Duplicates: 2,
+			Rejected: map[string]uint64{"signature": 3}, LastAt: noon.Add(-10 * time.Second), LastSecret: "0",
+			Secrets: map[string]time.Time{"0": noon.Add(-10 * time.Second), "1": {}}}},
+		Schedules: []ScheduleStatus{{Name: "nightly", Spec: "30 2 * * *", Next: noon.Add(14 * time.Hour), Last: noon.Add(-10 * time.Hour)}},
+		Routes: []RouteStatus{{Name: "deploy-main", Events: []string{"github.push"}, Engine: "exec", Workflow: "deploy", Matched: 9,
+			FilterErrors: 1, Pending: 1, Oldest: noon.Add(-time.Minute), Reason: "engine down"}},
+	}
+}
+
+// serve is a server over a fake, with what it logs.
+func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
+	core, logs := observer.New(zap.DebugLevel)
+	status := func() StatusReport { return f.report }
+	return &server{now: func() time.Time { return noon }, Options: Options{
+		Reader: f, Operator: f, Status: status, Metrics: NewMetrics(status), Log: zap.New(core), Admin: admin, MaxBody: 512,
+	}}, logs
+}
+
+// slow reloads when released, unless the request ends before.
+type slow struct {
+	*fake
+	release chan struct{}
+}
+
+func (s slow) Reload(ctx context.Context) (ReloadResult, error) {
+	select {
+	case <-s.release:
+		return s.result, nil
+	case <-ctx.Done():
+		return ReloadResult{}, ctx.Err()
+	}
+}

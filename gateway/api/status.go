@@ -1,0 +1,234 @@
+package api
+
+import (
+	"net/http"
+	"time"
+)
+
+// StatusReport is the gateway at one moment. It is the one source for the
+// status, the readiness, the metrics and the lists of what is configured.
+// Counters count since the process started; sizes are in bytes.
+type StatusReport struct {
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	// Ready: events can be accepted. Reasons say why not.
+	Ready     bool             `json:"ready"`
+	Reasons   []string         `json:"reasons,omitempty"`
+	Config    ConfigStatus     `json:"config"`
+	Store     StoreStatus      `json:"store"`
+	Intake    IntakeStatus     `json:"intake"`
+	Engines   []EngineStatus   `json:"engines"`
+	Webhooks  []WebhookStatus  `json:"webhooks"`
+	Schedules []ScheduleStatus `json:"schedules"`
+	Routes    []RouteStatus    `json:"routes"`
+}
+
+// ConfigStatus is the live configuration and the latest attempt to change it.
+type ConfigStatus struct {
+	File     string    `json:"file"`
+	Revision string    `json:"revision"`
+	LoadedAt time.Time `json:"loaded_at,omitzero"`
+	// Accepted and Refused count reloads, the first load included.
+	Accepted   uint64        `json:"accepted"`
+	Refused    uint64        `json:"refused"`
+	LastReload *ReloadStatus `json:"last_reload,omitempty"`
+}
+
+// ReloadStatus is the latest reload.
+type ReloadStatus struct {
+	At time.Time `json:"at"`
+	OK bool      `json:"ok"`
+	ReloadResult
+}
+
+// ReloadResult is what a reload came to.
+type ReloadResult struct {
+	// Revision is the live one afterwards: the old one when refused.
+	Revision string `json:"revision"`
+	// Changed: another revision is live than before.
+	Changed bool `json:"changed"`
+	// Differences, in names: "routes: +deploy -old ~page".
+	Differences []string `json:"differences,omitempty"`
+	// Problems; one that is an error refused the configuration.
+	Problems []ConfigProblem `json:"problems,omitempty"`
+}
+
+// Refused tells whether an error kept the configuration from going live.
+func (r ReloadResult) Refused() bool {
+	for _, p := range r.Problems {
+		if p.Severity != "warning" {
+			return true
+		}
+	}
+	return false
+}
+
+// ConfigProblem is one thing wrong in a configuration. Lines and columns count
+// from 1; a zero line means the file as a whole.
+type ConfigProblem struct {
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"`
+	Col      int    `json:"col,omitempty"`
+	EndCol   int    `json:"end_col,omitempty"`
+	Path     string `json:"path,omitempty"`
+	Message  string `json:"message"`
+	Hint     string `json:"hint,omitempty"`
+	Severity string `json:"severity"`
+}
+
+// StoreStatus is the store.
+type StoreStatus struct {
+	Path string `json:"path"`
+	// Durability says in a few words what a commit survives.
+	Durability string `json:"durability"`
+	SizeBytes  uint64 `json:"size_bytes"`
+	FreeBytes  uint64 `json:"free_bytes"`
+	// Pending deliveries are those that have not ended.
+	Pending       int64     `json:"pending"`
+	OldestPending time.Time `json:"oldest_pending,omitzero"`
+	// Refusing is why intake is refused; empty when it is not.
+	Refusing string `json:"refusing,omitempty"`
+	// Entries are events, Changes what became of deliveries; CommitSeconds is
+	// the time that all commits took.
+	Commits       uint64  `json:"commits"`
+	Entries       uint64  `json:"entries"`
+	Changes       uint64  `json:"changes"`
+	CommitSeconds float64 `json:"commit_seconds"`
+}
+
+// IntakeStatus counts events from all sources by what became of them.
+type IntakeStatus struct {
+	Accepted   uint64 `json:"accepted"`
+	Duplicates uint64 `json:"duplicates"`
+	Conflicts  uint64 `json:"conflicts"`
+	// Unrouted are those of Accepted that matched no route.
+	Unrouted uint64 `json:"unrouted"`
+	// Refused by the store: full, too many pending, failed.
+	Refused uint64 `json:"refused"`
+}
+
+// EngineStatus is one engine's process.
+type EngineStatus struct {
+	Name string `json:"name"`
+	// Up: runs can be started. State says in a word what it is doing.
+	Up        bool      `json:"up"`
+	State     string    `json:"state"`
+	PID       int       `json:"pid,omitempty"`
+	Version   string    `json:"version,omitempty"`
+	SHA256    string    `json:"sha256,omitempty"`
+	Restarts  uint64    `json:"restarts"`
+	InFlight  int       `json:"in_flight"`
+	Limit     int       `json:"limit"`
+	LastError string    `json:"last_error,omitempty"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+}
+
+// WebhookStatus is one webhook.
+type WebhookStatus struct {
+	Name   string `json:"name"`
+	Path   string `json:"path"`
+	Scheme string `json:"scheme"`
+	// Insecure: anybody may send.
+	Insecure   bool   `json:"insecure"`
+	Accepted   uint64 `json:"accepted"`
+	Duplicates uint64 `json:"duplicates"`
+	// Rejected counts by reason: signature, stale, too_large, rate, ….
+	Rejected map[string]uint64 `json:"rejected,omitempty"`
+	LastAt   time.Time         `json:"last_at,omitzero"`
+	// LastSecret is the place of the secret that matched last: "0" is the
+	// first. Secrets tells for each when it last matched.
+	LastSecret string               `json:"last_secret,omitempty"`
+	Secrets    map[string]time.Time `json:"secrets,omitempty"`
+}
+
+// ScheduleStatus is one schedule.
+type ScheduleStatus struct {
+	Name string `json:"name"`
+	// Spec is its cron expression or interval, as configured.
+	Spec   string    `json:"spec"`
+	Paused bool      `json:"paused,omitempty"`
+	Next   time.Time `json:"next,omitzero"`
+	Last   time.Time `json:"last,omitzero"`
+}
+
+// RouteStatus is one route and what waits for it.
+type RouteStatus struct {
+	Name         string   `json:"name"`
+	Events       []string `json:"events"`
+	Engine       string   `json:"engine"`
+	Workflow     string   `json:"workflow"`
+	Matched      uint64   `json:"matched"`
+	FilterErrors uint64   `json:"filter_errors"`
+	Pending      int      `json:"pending"`
+	// Oldest is when the oldest open delivery was accepted.
+	Oldest time.Time `json:"oldest,omitzero"`
+	// Reason why deliveries wait though they are due: "engine down",
+	// "route removed".
+	Reason string `json:"reason,omitempty"`
+}
+
+func (s *server) status(*http.Request) (reply, error) {
+	return reply{body: s.Status().filled()}, nil
+}
+
+// filled has empty lists where there were none, so that a reader finds [] and
+// never null.
+func (r StatusReport) filled() StatusReport {
+	r.Engines, r.Webhooks = list(r.Engines), list(r.Webhooks)
+	r.Schedules, r.Routes = list(r.Schedules), list(r.Routes)
+	return r
+}
+
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func (s *server) config(*http.Request) (reply, error) {
+	return reply{body: s.Status().Config}, nil
+}
+
+func (s *server) engines(*http.Request) (reply, error) {
+	return reply{body: map[string]any{"engines": list(s.Status().Engines)}}, nil
+}
+
+func (s *server) webhooks(*http.Request) (reply, error) {
+	return reply{body: map[string]any{"webhooks": list(s.Status().Webhooks)}}, nil
+}
+
+func (s *server) schedules(*http.Request) (reply, error) {
+	return reply{body: map[string]any{"schedules": list(s.Status().Schedules)}}, nil
+}
+
+func (s *server) routeList(*http.Request) (reply, error) {
+	return reply{body: map[string]any{"routes": list(s.Status().Routes)}}, nil
+}
+
+func (s *server) healthz(*http.Request) (reply, error) {
+	return reply{body: map[string]string{"status": "ok"}}, nil
+}
+
+// Readiness is the answer of /readyz. Degraded names what does not work while
+// events are accepted: their deliveries wait.
+type readiness struct {
+	Status   string   `json:"status"`
+	Reasons  []string `json:"reasons,omitempty"`
+	Degraded []string `json:"degraded,omitempty"`
+}
+
+func (s *server) readyz(*http.Request) (reply, error) {
+	report := s.Status()
+	r := readiness{Status: "ready", Reasons: report.Reasons}
+	for _, e := range report.Engines {
+		if !e.Up {
+			r.Degraded = append(r.Degraded, "engine "+e.Name+": "+e.State)
+		}
+	}
+	if !report.Ready {
+		r.Status = "not ready"
+		return reply{code: http.StatusServiceUnavailable, body: r}, nil
+	}
+	return reply{body: r}, nil
+}
