@@ -21,6 +21,14 @@ const (
 	// They are for friendly errors, not for security.
 	CookieKey   = "EVENT_GATEWAY_ENGINE"
 	CookieValue = "b1a5c2f0-engine-v1"
+	// MaxMessageEnv tells an engine, in bytes, how large a body, an input or
+	// an output may get. Both sides allow MessageOverhead on top of it for the
+	// rest of a message.
+	MaxMessageEnv = "GATEWAY_MAX_MESSAGE_BYTES"
+	// DefaultMaxMessage is in force where MaxMessageEnv is not set.
+	DefaultMaxMessage = 64 << 20
+	// MessageOverhead is what headers, names and framing may take.
+	MessageOverhead = 1 << 20
 )
 
 // Handshake is what both sides must agree on before anything else.

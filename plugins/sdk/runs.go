@@ -1,0 +1,243 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+)
+
+// run is one run under way.
+type run struct {
+	request  Request
+	runs     *runs
+	cancel   context.CancelCauseFunc
+	deadline *time.Timer // nil without a deadline
+
+	// The rest is guarded by runs.mu.
+
+	due      time.Time
+	left     time.Duration // of the deadline, while it stands still
+	out      *stream       // nil when the connection it reported to is gone
+	runID    string
+	prompt   *enginev1.Waiting
+	answers  chan json.RawMessage // while it waits
+	stopping bool
+	next     func() // the same key, started again while this one was stopping
+}
+
+// runs are all runs under way, by key: there are never two with one key.
+type runs struct {
+	// keep lets runs go on when their stream ends; see Getter.
+	keep bool
+
+	mu      sync.Mutex
+	live    map[string]*run
+	newest  *stream
+	closed  bool
+	drained chan struct{} // closed when closed and nothing is live
+}
+
+// stream is one connection's Run call: where updates go.
+type stream struct {
+	pending atomic.Int64  // runs that will still report here
+	idle    chan struct{} // told when pending may have become 0
+	ended   bool          // guarded by runs.mu
+
+	mu  sync.Mutex
+	out enginev1.EngineService_RunServer
+}
+
+// send writes one update. gRPC wants one writer at a time, and a blocked one
+// is the backpressure that a run which reports too fast has to feel. An error
+// is not looked at: the stream is over, as its reader learns too.
+func (st *stream) send(m *enginev1.RunResponse) {
+	if st == nil {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	_ = st.out.Send(m)
+}
+
+func (st *stream) left() {
+	if st != nil && st.pending.Add(-1) == 0 {
+		select {
+		case st.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait blocks until every run has reported or ctx ends.
+func (st *stream) wait(ctx context.Context) {
+	for st.pending.Load() > 0 {
+		select {
+		case <-st.idle:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// work does a run and tells how it ended.
+type work func(ctx context.Context, r *run) *enginev1.RunResponse
+
+// start begins a run in a goroutine of its own, or attaches st to the run
+// with this key that is under way. One that is being stopped is waited for.
+func (rs *runs) start(st *stream, r *run, do work) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.closed || st != nil && st.ended {
+		return
+	}
+	if old := rs.live[r.request.Key]; old != nil {
+		rs.again(old, st, func() { rs.start(st, r, do) })
+		return
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	r.runs, r.request.run, r.cancel = rs, r, cancel
+	rs.live[r.request.Key] = r
+	rs.attach(r, st)
+	if due := r.request.Deadline; !due.IsZero() {
+		r.due = due
+		r.deadline = time.AfterFunc(time.Until(due), func() { rs.stop(r, errDeadline) })
+	}
+	go execute(ctx, r, do)
+}
+
+// again is called with rs.mu held.
+func (rs *runs) again(old *run, st *stream, start func()) {
+	if old.out != st {
+		old.out.left()
+		rs.attach(old, st)
+	}
+	if old.stopping {
+		old.next = start
+		return
+	}
+	runID, prompt := old.runID, old.prompt
+	go func() { // a full connection must not keep us from reading it
+		if runID != "" {
+			old.accept(runID)
+		}
+		if prompt != nil {
+			old.emit(&enginev1.RunResponse{Update: &enginev1.RunResponse_Waiting{Waiting: prompt}})
+		}
+	}()
+}
+
+// attach is called with rs.mu held.
+func (rs *runs) attach(r *run, st *stream) {
+	r.out = st
+	if st != nil {
+		st.pending.Add(1)
+	}
+}
+
+// finish sends how the run ended, unless the key was started again meanwhile:
+// then this end is none of the gateway's business any more.
+func (rs *runs) finish(r *run, end *enginev1.RunResponse) {
+	rs.mu.Lock()
+	delete(rs.live, r.request.Key)
+	out, next := r.out, r.next
+	if r.deadline != nil {
+		r.deadline.Stop()
+	}
+	if rs.closed && len(rs.live) == 0 {
+		close(rs.drained)
+	}
+	rs.mu.Unlock()
+
+	r.cancel(nil)
+	if next != nil {
+		next()
+	} else {
+		end.Key = r.request.Key
+		out.send(end)
+	}
+	out.left()
+}
+
+// stop cancels a run; it ends when its engine returns.
+func (rs *runs) stop(r *run, cause error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r.halt(cause)
+}
+
+// halt is called with runs.mu held.
+func (r *run) halt(cause error) {
+	r.stopping, r.next = true, nil
+	r.cancel(cause)
+}
+
+// stopKey cancels the run with this key, if there is one.
+func (rs *runs) stopKey(key string, cause error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r := rs.live[key]; r != nil {
+		r.halt(cause)
+	}
+}
+
+// open makes st the stream that orphaned runs report to.
+func (rs *runs) open(out enginev1.EngineService_RunServer) *stream {
+	st := &stream{out: out, idle: make(chan struct{}, 1)}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.newest = st
+	for _, r := range rs.live {
+		if r.out == nil && !r.stopping {
+			rs.attach(r, st)
+		}
+	}
+	return st
+}
+
+var errDeadline = fmt.Errorf("the run's time is up: %w", context.DeadlineExceeded)
+
+var errDisconnected = errors.New("the gateway disconnected")
+
+// end orphans the runs of a stream, or stops them.
+func (rs *runs) end(st *stream) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	st.ended = true
+	if rs.newest == st {
+		rs.newest = nil
+	}
+	for _, r := range rs.live {
+		if r.out != st {
+			continue
+		}
+		r.out, r.next = nil, nil
+		if !rs.keep {
+			r.halt(errDisconnected)
+		}
+	}
+}
+
+var errShutdown = errors.New("the engine is shutting down")
+
+// close stops everything and waits until it has stopped, at most for grace.
+func (rs *runs) close(grace time.Duration) {
+	rs.mu.Lock()
+	for _, r := range rs.live {
+		r.halt(errShutdown)
+	}
+	if !rs.closed && len(rs.live) == 0 {
+		close(rs.drained)
+	}
+	rs.closed = true
+	rs.mu.Unlock()
+	select {
+	case <-rs.drained:
+	case <-time.After(grace):
+	}
+}

@@ -1,0 +1,265 @@
+package sdktest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+)
+
+// runTrials are the promises about runs.
+func runTrials() []trial {
+	return []trial{
+		{name: "run", promise: "runs a workflow to one end", run: talking(runOnce)},
+		{name: "run-unknown", promise: "fails a run of a workflow that isn't there, and only that", run: talking(runUnknown)},
+		{name: "concurrent", promise: "does many runs at once, each to one end", run: talking(concurrent)},
+		{name: "large", promise: "takes a body at the limit", run: talking(large)},
+		{name: "same-key", promise: "takes a key again, during the run and after it", run: talking(sameKey)},
+		{name: "two-streams", promise: "serves a second stream after the first broke", run: with(twoStreams)},
+		{name: "cancel", promise: "ends a run that is cancelled, to be tried again", needs: slow, run: talking(cancel)},
+		{name: "deadline", promise: "ends a run when its time is up, to be tried again", needs: slow, run: talking(deadline)},
+		{name: "get-running", promise: "answers about a run under way", needs: slow, run: talking(getRunning)},
+		{name: "answer", promise: "waits for an answer and goes on with it", needs: asks, run: talking(answer)},
+		{name: "crash", promise: "leaves nothing behind when it is killed in a run", needs: slow, run: talking(crash)},
+		{name: "shutdown-busy", promise: "exits when told to, also in a run", needs: slow, run: talking(shutdownBusy)},
+	}
+}
+
+func runOnce(_ context.Context, _ *process, t *talk, o Options) error {
+	if err := t.succeed("one", o); err != nil {
+		return err
+	}
+	return t.quiet()
+}
+
+// quietTime is how long an update that should not come is waited for.
+const quietTime = 200 * time.Millisecond
+
+// quiet wants no further update: every run has ended.
+func (t *talk) quiet() error {
+	if m, err := t.next(quietTime); err == nil {
+		return fmt.Errorf("run %q: an update after its end: %v", m.Key, m)
+	}
+	return nil
+}
+
+func runUnknown(_ context.Context, _ *process, t *talk, o Options) error {
+	if err := t.start("unknown", o.Workflow+"-that-is-not-there", o.Input); err != nil {
+		return err
+	}
+	m, err := t.end("unknown", runTimeout)
+	if err != nil {
+		return err
+	}
+	// An engine that doesn't know its workflows may do as it likes.
+	_ = m
+	return t.succeed("known", o)
+}
+
+// many is more than one and less than would tire a small machine.
+const many = 32
+
+func concurrent(_ context.Context, _ *process, t *talk, o Options) error {
+	for i := range many {
+		if err := t.start(fmt.Sprintf("many-%d", i), o.Workflow, o.Input); err != nil {
+			return err
+		}
+	}
+	ended := map[string]bool{}
+	for len(ended) < many {
+		m, err := t.next(runTimeout)
+		if err != nil {
+			return fmt.Errorf("after %d of %d runs: %w", len(ended), many, err)
+		}
+		if ended[m.Key] {
+			return fmt.Errorf("run %q: an update after its end", m.Key)
+		}
+		if ends(m) {
+			ended[m.Key] = true
+			if err := succeeded(m); err != nil {
+				return err
+			}
+		}
+	}
+	return t.quiet()
+}
+
+// large fills a JSON body up to the last byte. Whether the workflow likes it
+// is its own affair; the stream has to live on.
+func large(_ context.Context, _ *process, t *talk, o Options) error {
+	body := append(append([]byte{'"'}, bytes.Repeat([]byte{'x'}, o.MaxMessage-2)...), '"')
+	err := t.start("large", o.Workflow, o.Input, func(m *enginev1.Start) { m.Event.Body = body })
+	if err != nil {
+		return err
+	}
+	if _, err := t.end("large", runTimeout); err != nil {
+		return err
+	}
+	return t.succeed("small", o)
+}
+
+func sameKey(_ context.Context, _ *process, t *talk, o Options) error {
+	for range 2 {
+		if err := t.start("same", o.Workflow, o.Input); err != nil {
+			return err
+		}
+	}
+	if _, err := t.end("same", runTimeout); err != nil {
+		return err
+	}
+	// The second start may have come after the end of the first run, and
+	// have an end of its own.
+	for m, err := t.next(time.Second); err == nil; m, err = t.next(quietTime) {
+		if m.Key != "same" {
+			return fmt.Errorf("an update for another key: %q", m.Key)
+		}
+	}
+	return t.succeed("same", o, func(m *enginev1.Start) { m.Attempt = 2 })
+}
+
+func twoStreams(ctx context.Context, p *process, o Options) error {
+	first, err := p.talk(ctx)
+	if err != nil {
+		return err
+	}
+	if err := first.start("broken", o.Workflow, o.Input); err != nil {
+		return err
+	}
+	first.cancel()
+	second, err := p.talk(ctx)
+	if err != nil {
+		return err
+	}
+	defer second.cancel()
+	return second.succeed("broken", o, func(m *enginev1.Start) { m.Attempt = 2 })
+}
+
+// settle is long enough for a run to be under way.
+const settle = 300 * time.Millisecond
+
+func (t *talk) underWay(key string, o Options, change ...func(*enginev1.Start)) error {
+	if err := t.start(key, o.Slow, o.Input, change...); err != nil {
+		return err
+	}
+	until := time.Now().Add(settle)
+	for {
+		m, err := t.next(time.Until(until))
+		if err != nil && t.err != nil {
+			return err
+		}
+		if err != nil {
+			return nil // no news: it goes on
+		}
+		if ends(m) {
+			return fmt.Errorf("Options.Slow ended at once: %v", m)
+		}
+	}
+}
+
+func cancel(_ context.Context, _ *process, t *talk, o Options) error {
+	if err := t.underWay("cancelled", o); err != nil {
+		return err
+	}
+	err := t.stream.Send(&enginev1.RunRequest{Message: &enginev1.RunRequest_Cancel{
+		Cancel: &enginev1.Cancel{Key: "cancelled", Reason: "sdktest"},
+	}})
+	if err != nil {
+		return err
+	}
+	m, err := t.end("cancelled", stopTimeout)
+	if err != nil {
+		return err
+	}
+	return failed(m)
+}
+
+func deadline(_ context.Context, _ *process, t *talk, o Options) error {
+	err := t.start("late", o.Slow, o.Input, func(m *enginev1.Start) {
+		m.Deadline = timestamppb.New(time.Now().Add(settle))
+	})
+	if err != nil {
+		return err
+	}
+	m, err := t.end("late", stopTimeout)
+	if err != nil {
+		return err
+	}
+	return failed(m)
+}
+
+func getRunning(ctx context.Context, p *process, t *talk, o Options) error {
+	if err := t.underWay("asked-for", o); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	out, err := p.Get(ctx, &enginev1.GetRequest{Key: "asked-for"})
+	if err != nil {
+		return err
+	}
+	if out.GetSucceeded() != nil || out.GetFailed() != nil {
+		return fmt.Errorf("want running, or unknown if it can't tell; got %v", out)
+	}
+	return nil
+}
+
+func answer(_ context.Context, _ *process, t *talk, o Options) error {
+	if err := t.start("asking", o.Asks, o.Input); err != nil {
+		return err
+	}
+	for {
+		m, err := t.next(runTimeout)
+		if err != nil {
+			return err
+		}
+		if ends(m) {
+			return fmt.Errorf("Options.Asks ended without a question: %v", m)
+		}
+		if m.GetWaiting() != nil {
+			break
+		}
+	}
+	reply := o.Input
+	if len(reply) == 0 {
+		reply = json.RawMessage("null")
+	}
+	err := t.stream.Send(&enginev1.RunRequest{Message: &enginev1.RunRequest_Answer{
+		Answer: &enginev1.Answer{Key: "asking", Input: reply},
+	}})
+	if err != nil {
+		return err
+	}
+	m, err := t.end("asking", runTimeout)
+	if err != nil {
+		return err
+	}
+	return succeeded(m)
+}
+
+// crash kills the engine alone: what it started has to end by itself, or the
+// pipes stay open and the process a zombie.
+func crash(ctx context.Context, p *process, t *talk, o Options) error {
+	if err := t.underWay("crashed", o); err != nil {
+		return err
+	}
+	if err := p.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	if m, err := t.end("crashed", stopTimeout); err == nil {
+		return fmt.Errorf("a dead engine reported %v", m)
+	}
+	return p.gone(ctx, stopTimeout)
+}
+
+func shutdownBusy(ctx context.Context, p *process, t *talk, o Options) error {
+	if err := t.underWay("busy", o); err != nil {
+		return err
+	}
+	go p.client.Kill()
+	return p.gone(ctx, stopTimeout)
+}

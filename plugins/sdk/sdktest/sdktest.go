@@ -1,0 +1,111 @@
+// Package sdktest is the conformance suite of the engine contract: it starts
+// an engine's program as the gateway would, in any language, and tells which
+// promises it keeps. It stands beside the SDK, at the end of the flow.
+//
+// An author calls [Run] from a Go test; `gateway engines check` calls [Check].
+package sdktest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Options says which engine is examined and what it is asked.
+type Options struct {
+	// Command is the engine's program and its arguments.
+	Command []string
+	// Env is its environment, as in os/exec; nothing is inherited.
+	Env []string
+	// Config is a configuration that it takes; nil is none.
+	Config json.RawMessage
+	// BaseDir is the folder where relative paths in Config start.
+	BaseDir string
+	// Workflow succeeds with Input, soon.
+	Workflow string
+	Input    json.RawMessage
+
+	// BadConfig is one that it refuses; without it this is not tried.
+	BadConfig json.RawMessage
+	// Slow is a workflow that goes on for a minute at least, unless it is
+	// cancelled; without it cancel, deadline and crash are not tried.
+	Slow string
+	// Asks is a workflow that waits for an answer, and succeeds with Input as
+	// the answer; without it this is not tried.
+	Asks string
+	// MaxMessage is the limit that is set, in bytes; 8 MiB when 0.
+	MaxMessage int
+}
+
+// Verdict is what became of one promise.
+type Verdict struct {
+	// Name of the trial, and the Promise that it tries, in a sentence.
+	Name, Promise string
+	// Err is nil when the promise was kept.
+	Err error
+	// Untried tells why there was no trial; empty when there was one.
+	Untried string
+	// Took is how long the trial ran.
+	Took time.Duration
+}
+
+// Check tries every promise, one after the other.
+func Check(ctx context.Context, o Options) []Verdict {
+	var out []Verdict
+	for _, t := range trials() {
+		out = append(out, t.try(ctx, o))
+	}
+	return out
+}
+
+// Run tries every promise as a subtest.
+func Run(t *testing.T, o Options) {
+	t.Helper()
+	for _, trial := range trials() {
+		t.Run(trial.name, func(t *testing.T) {
+			v := trial.try(t.Context(), o)
+			if v.Untried != "" {
+				t.Logf("not tried: %s", v.Untried)
+			}
+			if v.Err != nil {
+				t.Errorf("%s: %v", v.Promise, v.Err)
+			}
+		})
+	}
+}
+
+// trial tries one promise with a process of its own.
+type trial struct {
+	name, promise string
+	// needs names the option without which it can't be tried.
+	needs func(Options) (option string, there bool)
+	run   func(ctx context.Context, o Options) error
+}
+
+// patience bounds a trial.
+const patience = 60 * time.Second
+
+func (t trial) try(ctx context.Context, o Options) Verdict {
+	v := Verdict{Name: t.name, Promise: t.promise}
+	if t.needs != nil {
+		if option, there := t.needs(o); !there {
+			v.Untried = "no " + option
+			return v
+		}
+	}
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 8 << 20
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no end after %s", patience))
+	defer cancel()
+	began := time.Now()
+	v.Err = t.run(ctx, o)
+	v.Took = time.Since(began)
+	return v
+}
+
+func slow(o Options) (string, bool)      { return "Options.Slow", o.Slow != "" }
+func asks(o Options) (string, bool)      { return "Options.Asks", o.Asks != "" }
+func badConfig(o Options) (string, bool) { return "Options.BadConfig", o.BadConfig != nil }

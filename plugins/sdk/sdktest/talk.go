@@ -1,0 +1,134 @@
+package sdktest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+)
+
+// talk is one Run stream.
+type talk struct {
+	stream enginev1.EngineService_RunClient
+	cancel context.CancelFunc
+	heard  chan *enginev1.RunResponse // closed when the stream ends
+	err    error                      // why it ended; read after heard is closed
+}
+
+func (p *process) talk(ctx context.Context) (*talk, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	stream, err := p.Run(ctx)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	t := &talk{stream: stream, cancel: cancel, heard: make(chan *enginev1.RunResponse, 1024)}
+	go t.listen()
+	return t, nil
+}
+
+func (t *talk) listen() {
+	defer close(t.heard)
+	for {
+		m, err := t.stream.Recv()
+		if err != nil {
+			t.err = err
+			return
+		}
+		t.heard <- m
+	}
+}
+
+// next is the next update.
+func (t *talk) next(limit time.Duration) (*enginev1.RunResponse, error) {
+	select {
+	case m, ok := <-t.heard:
+		if !ok {
+			return nil, fmt.Errorf("stream ended: %w", t.err)
+		}
+		return m, nil
+	case <-time.After(limit):
+		return nil, fmt.Errorf("no update within %s", limit)
+	}
+}
+
+// runTimeout is what a workflow that succeeds soon may take.
+const runTimeout = 20 * time.Second
+
+// end reads updates up to the end of a run with this key.
+func (t *talk) end(key string, limit time.Duration) (*enginev1.RunResponse, error) {
+	until := time.Now().Add(limit)
+	for {
+		m, err := t.next(time.Until(until))
+		if err != nil {
+			return nil, fmt.Errorf("run %q: %w", key, err)
+		}
+		if m.Key != key {
+			return nil, fmt.Errorf("run %q: an update for another key: %q", key, m.Key)
+		}
+		if ends(m) {
+			return m, nil
+		}
+	}
+}
+
+func ends(m *enginev1.RunResponse) bool {
+	return m.GetSucceeded() != nil || m.GetFailed() != nil
+}
+
+// start sends a Start. The event is the same for all trials.
+func (t *talk) start(key, workflow string, input []byte, change ...func(*enginev1.Start)) error {
+	now := timestamppb.Now()
+	m := &enginev1.Start{
+		Key: key, Workflow: workflow, Input: input, Attempt: 1, FirstAttemptAt: now,
+		Event: &enginev1.Event{
+			Id: "event-" + key, Source: "/webhooks/sdktest", Type: "sdktest.tried", Time: now,
+			Datacontenttype: "application/json", Body: []byte(`{"tried":true}`),
+			Headers:    map[string]string{"user-agent": "sdktest"},
+			Extensions: map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+		},
+	}
+	for _, c := range change {
+		c(m)
+	}
+	return t.stream.Send(&enginev1.RunRequest{Message: &enginev1.RunRequest_Start{Start: m}})
+}
+
+// succeed starts a run and wants its success.
+func (t *talk) succeed(key string, o Options, change ...func(*enginev1.Start)) error {
+	if err := t.start(key, o.Workflow, o.Input, change...); err != nil {
+		return err
+	}
+	m, err := t.end(key, runTimeout)
+	if err != nil {
+		return err
+	}
+	return succeeded(m)
+}
+
+func succeeded(m *enginev1.RunResponse) error {
+	if f := m.GetFailed(); f != nil {
+		return fmt.Errorf("run %q failed (%s): %s", m.Key, f.Kind, f.Message)
+	}
+	if out := m.GetSucceeded().GetOutput(); len(out) > 0 && !json.Valid(out) {
+		return fmt.Errorf("run %q: output is not JSON: %.80q", m.Key, out)
+	}
+	return nil
+}
+
+// failed wants a failure that may be tried again.
+func failed(m *enginev1.RunResponse) error {
+	f := m.GetFailed()
+	if f == nil {
+		return errors.New("the run succeeded")
+	}
+	if f.Kind == enginev1.FailureKind_FAILURE_KIND_PERMANENT {
+		return fmt.Errorf("failed for good, which is wrong: %s", f.Message)
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package sdktest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+)
+
+// trials are all promises, the simple ones first.
+func trials() []trial {
+	return append([]trial{
+		{name: "handshake", promise: "shakes hands with mutual TLS and answers", run: handshake(true)},
+		{name: "plain", promise: "shakes hands without TLS and answers", run: handshake(false)},
+		{name: "by-hand", promise: "explains itself when started by hand", run: byHand},
+		{name: "describe", promise: "tells its name and each workflow once", run: with(describe)},
+		{name: "configure", promise: "takes its configuration", run: with(nothing)},
+		{name: "configure-bad", promise: "says what is wrong with a bad configuration", needs: badConfig, run: configureBad},
+		{name: "check", promise: "takes a route to its workflow and, if it can tell, no other", run: with(check)},
+		{name: "get-unknown", promise: "knows that it doesn't know a run", run: with(getUnknown)},
+		{name: "logs", promise: "logs lines that can be read", run: with(logs)},
+		{name: "shutdown", promise: "exits when told to", run: with(shutdown)},
+		{name: "interrupt", promise: "leaves an interrupt of the terminal to the gateway", run: with(interrupt)},
+		{name: "parent-death", promise: "exits when the gateway is gone", run: parentDeath},
+	}, runTrials()...)
+}
+
+// with gives a trial an engine that is configured, and takes it away.
+func with(f func(context.Context, *process, Options) error) func(context.Context, Options) error {
+	return func(ctx context.Context, o Options) error {
+		p, err := configured(ctx, o, true)
+		if err != nil {
+			return err
+		}
+		defer p.kill()
+		if err := f(ctx, p, o); err != nil {
+			return fmt.Errorf("%w; the engine said: %.2000q", err, p.stderr)
+		}
+		return nil
+	}
+}
+
+// talking gives it a stream too.
+func talking(f func(context.Context, *process, *talk, Options) error) func(context.Context, Options) error {
+	return with(func(ctx context.Context, p *process, o Options) error {
+		t, err := p.talk(ctx)
+		if err != nil {
+			return err
+		}
+		defer t.cancel()
+		return f(ctx, p, t, o)
+	})
+}
+
+func nothing(context.Context, *process, Options) error { return nil }
+
+func handshake(mtls bool) func(context.Context, Options) error {
+	return func(ctx context.Context, o Options) error {
+		p, err := configured(ctx, o, mtls)
+		if err != nil {
+			return err
+		}
+		defer p.kill()
+		if v := p.client.NegotiatedVersion(); v != 1 {
+			return fmt.Errorf("version %d, want 1", v)
+		}
+		if err := within(ctx, callTimeout, p.conn.Ping); err != nil {
+			return fmt.Errorf("ping: %w", err)
+		}
+		t, err := p.talk(ctx)
+		if err != nil {
+			return err
+		}
+		defer t.cancel()
+		return t.succeed("handshake", o)
+	}
+}
+
+func describe(ctx context.Context, p *process, _ Options) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	d, err := p.Describe(ctx, &enginev1.DescribeRequest{})
+	if err != nil {
+		return err
+	}
+	if d.Name == "" {
+		return errors.New("no name")
+	}
+	seen := map[string]bool{}
+	for _, w := range d.Workflows {
+		if w.Name == "" || seen[w.Name] {
+			return fmt.Errorf("workflow %q is listed without a name or twice", w.Name)
+		}
+		seen[w.Name] = true
+		if len(w.InputSchema) > 0 && !json.Valid(w.InputSchema) {
+			return fmt.Errorf("workflow %q: input schema is not JSON", w.Name)
+		}
+	}
+	return nil
+}
+
+func configureBad(ctx context.Context, o Options) error {
+	p, err := start(ctx, o, true)
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	err = p.configure(ctx, o, o.BadConfig)
+	no, ok := errors.AsType[*refused](err)
+	if !ok {
+		return fmt.Errorf("want problems, got %v", err)
+	}
+	for _, problem := range no.problems {
+		if problem.Message == "" {
+			return fmt.Errorf("problem at %q has no message", problem.Path)
+		}
+	}
+	return nil
+}
+
+func check(ctx context.Context, p *process, o Options) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	d, err := p.Describe(ctx, &enginev1.DescribeRequest{})
+	if err != nil {
+		return err
+	}
+	good, err := p.Check(ctx, &enginev1.CheckRequest{Workflow: o.Workflow, Input: o.Input})
+	if err != nil {
+		return err
+	}
+	if len(good.Problems) > 0 {
+		return fmt.Errorf("workflow %q: %v", o.Workflow, good.Problems)
+	}
+	bad, err := p.Check(ctx, &enginev1.CheckRequest{Workflow: o.Workflow + "-that-is-not-there"})
+	if err != nil {
+		return err
+	}
+	if can(d, enginev1.Ability_ABILITY_CHECK) && len(bad.Problems) == 0 {
+		return errors.New("a workflow that is not there was taken")
+	}
+	return nil
+}
+
+func can(d *enginev1.DescribeResponse, ability enginev1.Ability) bool {
+	for _, a := range d.Abilities {
+		if a == ability {
+			return true
+		}
+	}
+	return false
+}
+
+func getUnknown(ctx context.Context, p *process, _ Options) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	out, err := p.Get(ctx, &enginev1.GetRequest{Key: "never-started"})
+	if err != nil {
+		return err
+	}
+	if out.GetUnknown() == nil {
+		return fmt.Errorf("want unknown, got %v", out)
+	}
+	return nil
+}
+
+// maxLine is where a line of the log would be torn.
+const maxLine = 64 << 10
+
+func logs(ctx context.Context, p *process, o Options) error {
+	t, err := p.talk(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.cancel()
+	if err := t.succeed("logs", o); err != nil {
+		return err
+	}
+	for line := range strings.Lines(p.stderr.String()) {
+		if err := readable(line); err != nil {
+			return fmt.Errorf("%w: %.200q", err, line)
+		}
+	}
+	return nil
+}
+
+// readable is hclog's format, where a line looks like it at all.
+func readable(line string) error {
+	if len(line) > maxLine {
+		return fmt.Errorf("a line of %d bytes, at most %d are read", len(line), maxLine)
+	}
+	if !strings.HasPrefix(line, "{") {
+		return nil
+	}
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(line), &fields); err != nil {
+		return fmt.Errorf("a line that begins like JSON and isn't: %w", err)
+	}
+	for _, key := range []string{"@message", "@level"} {
+		if _, ok := fields[key].(string); !ok {
+			return fmt.Errorf("%s is not a string", key)
+		}
+	}
+	return nil
+}
+
+// exitTimeout is less than the two seconds after which go-plugin kills.
+const exitTimeout = 1500 * time.Millisecond
+
+// shutdown is what the gateway does once its runs are drained.
+func shutdown(ctx context.Context, p *process, _ Options) error {
+	go p.client.Kill() // ended by the process, or by our own kill
+	return p.gone(ctx, exitTimeout)
+}
