@@ -65,6 +65,12 @@ func (st *stream) send(m *enginev1.RunResponse) {
 	_ = st.out.Send(m)
 }
 
+// over is called with runs.mu held. A message can be read from a stream that
+// is cancelled already, whose place another one may have taken.
+func (st *stream) over() bool {
+	return st != nil && (st.ended || st.out.Context().Err() != nil)
+}
+
 func (st *stream) left() {
 	if st != nil && st.pending.Add(-1) == 0 {
 		select {
@@ -93,7 +99,7 @@ type work func(ctx context.Context, r *run) *enginev1.RunResponse
 func (rs *runs) start(st *stream, r *run, do work) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if rs.closed || st != nil && st.ended {
+	if rs.closed || st.over() {
 		return
 	}
 	if old := rs.live[r.request.Key]; old != nil {
