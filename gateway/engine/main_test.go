@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/wire"
+)
+
+// The test binary is also the engines under test: TEST_ENGINE says which.
+func TestMain(m *testing.M) {
+	if mode := os.Getenv("TEST_ENGINE"); mode != "" {
+		beEngine(mode)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// realStdout is what go-plugin replaces when it serves.
+var realStdout = os.Stdout
+
+func beEngine(mode string) {
+	switch mode {
+	case "hello":
+		fmt.Println("hello, I am no engine")
+		os.Exit(0)
+	case "exit":
+		fmt.Fprintln(os.Stderr, "there is no database")
+		os.Exit(3)
+	case "mute":
+		time.Sleep(time.Minute)
+	case "grandchild":
+		holdPipes()
+	case "host":
+		beHost()
+		return
+	}
+	plugins := wire.Plugins(&testEngine{mode: mode})
+	if mode == "other-version" {
+		plugins = map[int]plugin.PluginSet{7: plugins[1]}
+	}
+	if mode == "plaintext" {
+		_ = os.Unsetenv("PLUGIN_CLIENT_CERT")
+	}
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig:  wire.Handshake(),
+		VersionedPlugins: plugins,
+		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
+			if mode == "small" {
+				return grpc.NewServer(o...)
+			}
+			n, _ := strconv.Atoi(os.Getenv(maxMessageEnv))
+			return grpc.NewServer(append(o, grpc.MaxRecvMsgSize(n), grpc.InitialWindowSize(1<<20),
+				grpc.InitialConnWindowSize(1<<20), grpc.WriteBufferSize(128<<10), grpc.ReadBufferSize(128<<10))...)
+		},
+	})
+}
+
+// holdPipes leaves two children that keep the pipes open: one in the group,
+// one that left it.
+func holdPipes() {
+	for _, leave := range []bool{false, true} {
+		child := exec.Command("/bin/sleep", "30")
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: leave}
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(os.Stderr, "grandchild", child.Process.Pid, leave)
+	}
+}
+
+type testEngine struct {
+	enginev1.UnimplementedEngineServiceServer
+	mode   string
+	config struct {
+		Problem   string
+		Workflows []string
+	}
+	runs runs
+}
+
+func (t *testEngine) Describe(context.Context, *enginev1.DescribeRequest) (*enginev1.DescribeResponse, error) {
+	d := &enginev1.DescribeResponse{Name: "test", Version: "1.2.3"}
+	for _, name := range t.config.Workflows {
+		d.Workflows = append(d.Workflows, &enginev1.Workflow{Name: name})
+	}
+	if t.mode != "plain-abilities" {
+		d.Abilities = []enginev1.Ability{enginev1.Ability_ABILITY_CHECK, enginev1.Ability_ABILITY_GET, enginev1.Ability_ABILITY_ANSWER}
+	}
+	return d, nil
+}
+
+func (t *testEngine) Configure(_ context.Context, r *enginev1.ConfigureRequest) (*enginev1.ConfigureResponse, error) {
+	if err := json.Unmarshal(r.GetConfig(), &t.config); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if t.config.Problem != "" {
+		return &enginev1.ConfigureResponse{Problems: []*enginev1.Problem{{Path: []string{"dir", "0"}, Message: t.config.Problem}}}, nil
+	}
+	return &enginev1.ConfigureResponse{}, nil
+}
+
+func (t *testEngine) Check(_ context.Context, r *enginev1.CheckRequest) (*enginev1.CheckResponse, error) {
+	if r.GetWorkflow() == "echo" {
+		return &enginev1.CheckResponse{}, nil
+	}
+	return &enginev1.CheckResponse{Problems: []*enginev1.Problem{{Message: "unknown workflow " + r.GetWorkflow()}}}, nil
+}
+
+func (t *testEngine) Get(_ context.Context, r *enginev1.GetRequest) (*enginev1.GetResponse, error) {
+	return t.runs.get(r.GetKey()), nil
+}
+
+func (t *testEngine) Run(stream enginev1.EngineService_RunServer) error {
+	t.runs.open(stream)
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch m := m.Message.(type) {
+		case *enginev1.RunRequest_Start:
+			if err := t.start(m.Start); err != nil {
+				return err
+			}
+		case *enginev1.RunRequest_Cancel:
+			t.runs.fail(m.Cancel.GetKey(), "cancelled: "+m.Cancel.GetReason(), enginev1.FailureKind_FAILURE_KIND_RETRYABLE)
+		case *enginev1.RunRequest_Answer:
+			t.runs.succeed(m.Answer.GetKey(), m.Answer.GetInput())
+		}
+	}
+}
+
+// start does what the workflow's name says.
+func (t *testEngine) start(s *enginev1.Start) error {
+	key := s.GetKey()
+	t.runs.begin(key)
+	switch s.GetWorkflow() {
+	case "echo":
+		t.runs.succeed(key, s.GetInput())
+	case "steps":
+		t.runs.send(key, &enginev1.RunResponse_Accepted{Accepted: &enginev1.Accepted{RunId: "run-" + key}})
+		t.runs.send(key, &enginev1.RunResponse_Progress{Progress: &enginev1.Progress{Step: "one", Fraction: 0.5}})
+		t.runs.succeed(key, s.GetEvent().GetBody())
+	case "wait":
+		t.runs.send(key, &enginev1.RunResponse_Waiting{Waiting: &enginev1.Waiting{Prompt: "go on?"}})
+	case "sleep":
+	case "large":
+		t.runs.succeed(key, make([]byte, 2<<20))
+	case "crash":
+		os.Exit(7)
+	case "panic":
+		panic("out of workflows")
+	case "env":
+		text, _ := json.Marshal(os.Environ())
+		t.runs.succeed(key, text)
+	case "stdin":
+		text, _ := io.ReadAll(os.Stdin)
+		out, _ := json.Marshal(string(text))
+		t.runs.succeed(key, out)
+	case "say":
+		t.say(string(s.GetInput()))
+		t.runs.succeed(key, nil)
+	case "hang":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "refuse":
+		return status.Error(codes.InvalidArgument, "no such thing")
+	case "throttle":
+		t.runs.fail(key, "full", enginev1.FailureKind_FAILURE_KIND_THROTTLED)
+	}
+	return nil
+}
+
+// say prints "stream count text" with %d replaced, on a real descriptor.
+func (t *testEngine) say(what string) {
+	stream, rest, _ := strings.Cut(what, " ")
+	count, text, _ := strings.Cut(rest, " ")
+	n, _ := strconv.Atoi(count)
+	fd := 2
+	if stream == "stdout" {
+		fd = int(realStdout.Fd())
+	}
+	if strings.HasPrefix(text, "x*") {
+		size, _ := strconv.Atoi(text[2:])
+		text = strings.Repeat("x", size)
+	}
+	out := os.NewFile(uintptr(fd), stream)
+	for range n {
+		_, _ = out.WriteString(text + "\n")
+	}
+}
+
+// beHost is a gateway that is killed while its engine runs.
+func beHost() {
+	signal.Ignore(syscall.SIGTERM)
+	pool, err := NewPool(Options{RuntimeDir: os.Getenv("TEST_DIR")})
+	if err != nil {
+		panic(err)
+	}
+	go func() { _ = pool.Run(context.Background()) }()
+	e, err := pool.Acquire(context.Background(), Spec{Name: "t", Path: os.Getenv("TEST_PATH"),
+		Env: map[string]string{"TEST_ENGINE": os.Getenv("TEST_INNER")}})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(e.Status().PID)
+	select {}
+}

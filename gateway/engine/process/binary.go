@@ -1,0 +1,154 @@
+package process
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Binary is an engine's file, opened and hashed.
+//
+// On Linux a program is executed through its open descriptor, so what runs is
+// what was hashed, also when another file is renamed over the path: a restart
+// runs the version that was loaded until a reload takes the new one. A copy
+// would do the same, but not on a runtime folder that is mounted noexec (as
+// /run often is), and a program that looks for files beside itself would not
+// find them. Writing into the opened file is noticed by its change time.
+//
+// A script (#!) is executed by its path, because its interpreter opens it again
+// and its modules lie beside it: a checksum covers the script alone. So are
+// programs on systems without /proc.
+type Binary struct {
+	path   string
+	file   *os.File
+	sum    string
+	seen   stamp
+	script bool
+}
+
+// stamp tells whether a file was changed; the change time can't be set back.
+type stamp struct {
+	size             int64
+	modified, change time.Time
+}
+
+// OpenBinary opens and hashes the program at an absolute path. Symbolic links
+// are resolved first, once; what they point to must be a regular, executable
+// file that not everybody may write to.
+func OpenBinary(path string) (*Binary, error) {
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("%q: not an absolute path", path)
+	}
+	b := &Binary{}
+	var err error
+	if b.path, err = filepath.EvalSymlinks(path); err != nil {
+		return nil, err
+	}
+	if err := b.open(); err != nil {
+		return nil, fmt.Errorf("%q: %w", b.path, err)
+	}
+	return b, nil
+}
+
+// Sum is the file's SHA-256 in lower-case hexadecimal.
+func (b *Binary) Sum() string { return b.sum }
+
+// Path is where the program lies, symbolic links resolved.
+func (b *Binary) Path() string { return b.path }
+
+// Close lets go of the file.
+func (b *Binary) Close() { _ = b.file.Close() }
+
+// Refresh hashes again what the next start would execute, if it was touched.
+// Sum tells whether it became another program.
+func (b *Binary) Refresh() error {
+	if b.script || !byDescriptor {
+		old := b.file
+		if err := b.open(); err != nil {
+			return fmt.Errorf("%q: %w", b.path, err)
+		}
+		_ = old.Close()
+		return nil
+	}
+	if same, err := b.untouched(); err != nil || same {
+		return err
+	}
+	return b.read()
+}
+
+// open opens the path and hashes what is there; b is unchanged on error.
+func (b *Binary) open() error {
+	file, err := openRegular(b.path)
+	if err != nil {
+		return err
+	}
+	fresh := Binary{path: b.path, file: file}
+	if err := fresh.read(); err != nil {
+		_ = file.Close()
+		return err
+	}
+	*b = fresh
+	return nil
+}
+
+// read hashes the open file. The stamp is taken before, so that a change
+// during the hashing is noticed too.
+func (b *Binary) read() error {
+	info, err := b.file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := executable(info.Mode()); err != nil {
+		return err
+	}
+	var start [2]byte
+	if _, err := b.file.ReadAt(start[:], 0); err != nil {
+		return fmt.Errorf("not a program: %w", err)
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.NewSectionReader(b.file, 0, info.Size())); err != nil {
+		return err
+	}
+	b.sum, b.seen, b.script = hex.EncodeToString(hash.Sum(nil)), stampOf(info), string(start[:]) == "#!"
+	return nil
+}
+
+// untouched tells whether the open file is as it was when it was hashed.
+func (b *Binary) untouched() (bool, error) {
+	info, err := b.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	return stampOf(info) == b.seen, nil
+}
+
+func openRegular(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, errors.Unwrap(err) // the path is said by the caller
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+func executable(mode os.FileMode) error {
+	switch {
+	case mode.Perm()&0o111 == 0:
+		return errors.New("not executable: chmod +x it")
+	case mode.Perm()&0o002 != 0:
+		return fmt.Errorf("everybody may write to it (mode %#o): chmod o-w it", mode.Perm())
+	}
+	return nil
+}
