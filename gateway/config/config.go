@@ -1,0 +1,194 @@
+// Package config turns gateway.yaml into plain data with positions: the first
+// step of every start and every reload. It is strict, reports every problem at
+// once where it stands in the file, resolves ${env:…} and ${file:…}, and
+// watches the files it read. What needs compiling (CEL, cron, plugins) is left
+// to later stages, which report through [Document.Problem].
+//
+// The walker in decode.go reads the struct tags below, so that what is
+// accepted and what is described here cannot part:
+//
+//	yaml      the key
+//	default   its text when absent, written as in the file
+//	enum      the values allowed, separated by commas; soon: those of later versions
+//	required  "true": an absent key is a problem
+//	min       the smallest number allowed
+//	keys      what map keys look like: name, env or any (default: name)
+//	aka       wrong names people try for the key, answered with a hint
+//	scalar    on a blank field: the key that a lone scalar stands for
+//	later     on a blank field: keys that later versions know
+package config
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+)
+
+// Config is the whole file. Relative paths in it have been made absolute from
+// the file's folder, defaults are filled in, and references are resolved.
+type Config struct {
+	Version   int                 `yaml:"version" required:"true"` // always 1
+	Server    Server              `yaml:"server"`
+	Store     Store               `yaml:"store"`
+	Engines   map[string]Engine   `yaml:"engines" aka:"plugins"`
+	Webhooks  map[string]Webhook  `yaml:"webhooks" aka:"sources,hooks"`
+	Schedules map[string]Schedule `yaml:"schedules" aka:"crons,timers"`
+	Defaults  Defaults            `yaml:"defaults"`
+	Routes    map[string]Route    `yaml:"routes" aka:"rules,triggers,workflows"`
+
+	_ struct{} `later:"include"`
+}
+
+// Server says where the gateway listens.
+type Server struct {
+	Listen    string `yaml:"listen" default:"127.0.0.1:8080" aka:"address,addr,port"` // public: webhooks only
+	Admin     string `yaml:"admin" default:"127.0.0.1:9090"`                          // API, UI, health, metrics; loopback only
+	MaxBody   Size   `yaml:"max_body" default:"1MiB" min:"1"`                         // per webhook request
+	PublicURL string `yaml:"public_url"`                                              // what senders call; empty: taken from Host
+
+	_ struct{} `later:"tokens,tls,admin_tls,trusted_proxies"`
+}
+
+// Store says where events and deliveries are kept, and for how long.
+type Store struct {
+	Path       string `yaml:"path" default:"./data"`
+	Retain     Retain `yaml:"retain"`
+	MinFree    Size   `yaml:"min_free" default:"256MiB"`             // free disk below which intake answers 503
+	MaxPending int    `yaml:"max_pending" default:"5000000" min:"1"` // waiting deliveries above which intake answers 503
+
+	_ struct{} `later:"postgres"`
+}
+
+// Retain is how long finished work is kept.
+type Retain struct {
+	Succeeded Duration `yaml:"succeeded" default:"7d"`
+	Dead      Duration `yaml:"dead" default:"90d"`
+	Unrouted  Duration `yaml:"unrouted" default:"7d"`
+}
+
+// Engine is one plugin process.
+type Engine struct {
+	Plugin    string            `yaml:"plugin" required:"true" aka:"path,command,binary"` // absolute; never looked up in PATH
+	SHA256    string            `yaml:"sha256" aka:"checksum,digest"`                     // 64 hex digits in lower case, or empty
+	Args      []string          `yaml:"args"`
+	Env       map[string]Secret `yaml:"env" keys:"env"` // all that the plugin sees; may hold credentials
+	Config    json.RawMessage   `yaml:"config"`         // handed over once, at start; nil when absent
+	Transport string            `yaml:"transport" default:"mtls" enum:"mtls,plain"`
+	Limits    Limits            `yaml:"limits"`
+}
+
+// Limits bound one engine.
+type Limits struct {
+	InFlight     int      `yaml:"in_flight" default:"32" min:"1" aka:"concurrency"`
+	Timeout      Duration `yaml:"timeout" default:"60s" min:"1"`       // one call
+	StartTimeout Duration `yaml:"start_timeout" default:"10s" min:"1"` // from exec to configured
+	Restarts     Rate     `yaml:"restarts" default:"5/1m"`             // more often, and the engine is given up
+	Drain        Duration `yaml:"drain" default:"30s"`                 // what runs in flight get when it is stopped
+}
+
+// Webhook is one HTTP endpoint and how its requests prove where they are from.
+type Webhook struct {
+	Scheme    string         `yaml:"scheme" required:"true" enum:"github,hmac,none" soon:"gitlab,stripe,slack,shopify,twilio,bitbucket,pagerduty,linear,discord,standard-webhooks,cloudevents,token" aka:"preset,provider,auth"`
+	Path      string         `yaml:"path" aka:"url,endpoint"`            // default /webhooks/<name>
+	Secrets   []Key          `yaml:"secrets" aka:"secret,token,api_key"` // any may match
+	Signature *Signature     `yaml:"signature"`                          // scheme hmac only, and always there
+	Type      CEL            `yaml:"type"`                               // empty: the scheme's own type, else the webhook's name
+	ID        CEL            `yaml:"id"`                                 // empty: the scheme's delivery id, else the body's digest
+	Headers   []string       `yaml:"headers"`                            // kept with the event; lower case
+	MaxBody   Size           `yaml:"max_body" min:"1"`                   // default server.max_body
+	Allow     []netip.Prefix `yaml:"allow" aka:"allow_ips,cidr"`         // source addresses; empty: any
+
+	_ struct{} `later:"rate,schema,on_invalid,challenge"`
+}
+
+// Key is one secret of a webhook and when it stops being valid.
+type Key struct {
+	Value Secret    `yaml:"value" required:"true"`
+	Until time.Time `yaml:"until"` // zero: for good
+
+	_ struct{} `scalar:"value"`
+}
+
+// Signature describes, as data, how an HMAC provider signs its requests.
+type Signature struct {
+	Header    string     `yaml:"header" required:"true"`                          // where the signatures are
+	Hash      string     `yaml:"hash" default:"sha256" enum:"sha1,sha256,sha512"` //
+	Encoding  string     `yaml:"encoding" default:"hex" enum:"hex,base64,base64url"`
+	Prefix    string     `yaml:"prefix"`                                         // before each signature: "sha256="
+	Separator string     `yaml:"separator"`                                      // between several signatures; empty: there is one
+	Signed    string     `yaml:"signed" default:"{body}" aka:"template,payload"` // what is signed: literals, {body} {timestamp} {id}
+	Timestamp *Timestamp `yaml:"timestamp"`
+	ID        *SignedID  `yaml:"id"`
+	Tolerance Duration   `yaml:"tolerance" default:"5m" min:"1"` // how far the timestamp may be off, either way
+	Secret    KeyForm    `yaml:"secret"`
+}
+
+// Timestamp says where the signed time is and how it is written.
+type Timestamp struct {
+	Header string `yaml:"header" required:"true"`
+	Unit   string `yaml:"unit" default:"s" enum:"s,ms,rfc3339"`
+}
+
+// SignedID says where the signed message id is.
+type SignedID struct {
+	Header string `yaml:"header" required:"true"`
+}
+
+// KeyForm says how the text of a secret becomes the HMAC key.
+type KeyForm struct {
+	Prefix   string `yaml:"prefix"` // removed first: "whsec_"
+	Encoding string `yaml:"encoding" default:"raw" enum:"raw,hex,base64"`
+}
+
+// Schedule makes events by the clock. Exactly one of Cron and Every is set.
+type Schedule struct {
+	Cron         string          `yaml:"cron"`
+	Every        Duration        `yaml:"every"`                                              // at least 1s
+	Timezone     string          `yaml:"timezone" default:"UTC" aka:"tz,time_zone,location"` // IANA name
+	Type         string          `yaml:"type"`                                               // default schedule.<name>
+	Data         json.RawMessage `yaml:"data" aka:"payload,body"`                            // nil when absent
+	Missed       string          `yaml:"missed" default:"latest" enum:"none,latest,all" aka:"catchup,catch_up"`
+	MissedWindow Duration        `yaml:"missed_window" default:"1h"` // how far back missed slots are made up for
+
+	_ struct{} `later:"jitter,overlap,dst,paused"`
+}
+
+// Defaults apply to every route that does not say otherwise.
+type Defaults struct {
+	Engine string `yaml:"engine"` // lets run: name a workflow alone
+	Retry  Retry  `yaml:"retry"`
+}
+
+// Retry says how often and how long a delivery is tried. Each key that a
+// route leaves out comes from defaults.retry.
+type Retry struct {
+	Attempts    int      `yaml:"attempts" default:"12" min:"1"`
+	Backoff     Backoff  `yaml:"backoff" default:"1s..10m"`
+	Jitter      Percent  `yaml:"jitter" default:"20%"`
+	GiveUpAfter Duration `yaml:"give_up_after" default:"24h" min:"1"`
+}
+
+// Route says which events start which workflow with what input.
+type Route struct {
+	Enabled     bool              `yaml:"enabled" default:"true" aka:"active"`
+	Events      []string          `yaml:"events" required:"true" aka:"on,event,types"` // exact, or with * for segments
+	Match       map[string]Values `yaml:"match" keys:"any" aka:"filter,filters"`       // all lines hold; a list means any of
+	When        CEL               `yaml:"when" aka:"if,condition"`
+	Run         Target            `yaml:"run" required:"true" aka:"workflow,target,action"`
+	With        any               `yaml:"with" aka:"input,inputs,data,args"` // maps, slices, strings, json.Number, bool; nil when absent
+	Key         CEL               `yaml:"key"`
+	Order       string            `yaml:"order" default:"none" enum:"strict,none"`
+	Concurrency int               `yaml:"concurrency" min:"1"` // per key, or per route without key; 0: no limit of its own
+	Retry       Retry             `yaml:"retry" aka:"retries"`
+	Timeout     Duration          `yaml:"timeout" min:"1"`     // of one run; 0: none
+	MaxPending  int               `yaml:"max_pending" min:"1"` // 0: no limit of its own
+
+	_ struct{} `later:"debounce,rate,priority"`
+}
+
+// CEL is the source of an expression: never substituted, compiled elsewhere.
+type CEL string
+
+// Values are what a line of match compares with: strings, json.Number, bool
+// or nil. One scalar in the file is a list of one.
+type Values []any

@@ -1,0 +1,276 @@
+package config
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// decoder walks the file and the structs of config.go together. It never
+// stops at a problem: what cannot be read keeps its default.
+type decoder struct {
+	doc      *Document
+	refs     *resolver
+	problems Problems
+	aliased  int // nodes visited through aliases, against alias bombs
+}
+
+const (
+	maxDepth   = 100
+	maxAliased = 100_000
+)
+
+// place is where in the document the walk is.
+type place struct {
+	path  string
+	key   *yaml.Node // nil in lists
+	tag   reflect.StructTag
+	depth int
+	alias []*yaml.Node // the aliases that led here
+}
+
+func (at place) child(key *yaml.Node, tag reflect.StructTag) place {
+	at.path = strings.TrimPrefix(at.path+"."+key.Value, ".")
+	at.key, at.tag = key, tag
+	at.depth++
+	return at
+}
+
+func (at place) item(i int) place {
+	at.path = fmt.Sprintf("%s[%d]", at.path, i)
+	at.key = nil
+	at.depth++
+	return at
+}
+
+// report adds a problem at a node; keys say so by passing themselves.
+func (d *decoder) report(n *yaml.Node, at place, message, hint string) {
+	where := d.doc.source.span(n)
+	if n.Kind != yaml.ScalarNode || n.Value == "" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
+		if at.key != nil && n.Tag != "" && !isCustom(n) {
+			where = d.doc.source.span(at.key)
+		}
+	}
+	d.problems = append(d.problems, d.doc.source.problem(where, at.path, message, hint))
+}
+
+// value reads node n into v, whose type says what is wanted.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, at place) {
+	n, ok := d.enter(n, &at)
+	if !ok {
+		return
+	}
+	switch v.Interface().(type) {
+	case Secret:
+		d.secret(n, v, at)
+		return
+	case json.RawMessage:
+		d.rawJSON(n, v, at)
+		return
+	case Values:
+		v.Set(reflect.ValueOf(d.matchValues(n, at)))
+		return
+	case time.Time, netip.Prefix:
+		d.scalar(n, v, at)
+		return
+	}
+	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		d.scalar(n, v, at)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		if free, ok := d.free(n, at); ok && free != nil {
+			v.Set(reflect.ValueOf(free))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.structure(n, v.Elem(), at)
+	case reflect.Struct:
+		d.structure(n, v, at)
+	case reflect.Map:
+		d.table(n, v, at)
+	case reflect.Slice:
+		d.list(n, v, at)
+	default:
+		d.scalar(n, v, at)
+	}
+}
+
+// enter follows an alias and refuses what no honest file contains.
+func (d *decoder) enter(n *yaml.Node, at *place) (*yaml.Node, bool) {
+	cycle := false
+	if n.Kind == yaml.AliasNode {
+		n = resolve(n)
+		cycle = slices.Contains(at.alias, n)
+		at.alias = append(slices.Clip(at.alias), n)
+	}
+	if len(at.alias) > 0 {
+		d.aliased++
+	}
+	switch {
+	case cycle:
+		d.report(n, *at, "the alias contains itself", "")
+	case at.depth > maxDepth:
+		d.report(n, *at, fmt.Sprintf("is nested more than %d levels deep", maxDepth), "")
+	case d.aliased == maxAliased:
+		d.report(n, *at, "aliases make the file too large", "")
+	case d.aliased > maxAliased:
+	case isCustom(n):
+		d.report(n, *at, fmt.Sprintf("starts with %q, which YAML reads as a tag", "!"), "quote it, or use a | block")
+	default:
+		return n, true
+	}
+	return nil, false
+}
+
+// isCustom reports a tag that is not one of the plain types of YAML.
+func isCustom(n *yaml.Node) bool {
+	switch n.ShortTag() {
+	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!merge", "!!timestamp", "":
+		return false
+	}
+	return n.Kind != yaml.AliasNode
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+// structure reads a map with known keys.
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, at place) {
+	fillDefaults(v)
+	known := knownKeys(v.Type())
+	if n.Kind == yaml.ScalarNode && !isNull(n) && known.scalar != "" {
+		d.value(n, v.FieldByIndex(known.fields[known.scalar].Index), at)
+		return
+	}
+	if !d.isMap(n, at) {
+		return
+	}
+	given := map[string]bool{}
+	for _, e := range d.unique(n, at) {
+		key := e.key.Value
+		given[key] = true
+		if f, ok := known.fields[key]; ok {
+			d.value(e.value, v.FieldByIndex(f.Index), at.child(e.key, f.Tag))
+			continue
+		}
+		if at.path != "" || !strings.HasPrefix(key, "x-") {
+			message, hint := known.unknown(key)
+			d.report(e.key, at.child(e.key, ""), message, hint)
+		}
+	}
+	for _, key := range known.order {
+		if known.fields[key].Tag.Get("required") != "" && !given[key] {
+			d.missing(n, at, key)
+		}
+	}
+}
+
+func (d *decoder) missing(n *yaml.Node, at place, key string) {
+	where := n
+	if at.key != nil {
+		where = at.key
+	}
+	d.report(where, at, fmt.Sprintf("%s is missing", key), "")
+}
+
+// isMap reports whether n is a map. Nothing at all is an empty one: a section
+// whose entries are commented out.
+func (d *decoder) isMap(n *yaml.Node, at place) bool {
+	if n.Kind == yaml.MappingNode || isNull(n) {
+		return true
+	}
+	d.wrongType(n, at, "a map")
+	return false
+}
+
+// unique lists the entries of a map and reports keys that cannot be used.
+func (d *decoder) unique(n *yaml.Node, at place) []entry {
+	first := map[string]*yaml.Node{}
+	var good []entry
+	for _, e := range d.doc.entries(n) {
+		switch before := first[e.key.Value]; {
+		case e.key.Kind == yaml.AliasNode || e.key.Kind != yaml.ScalarNode || isNull(e.key):
+			d.report(e.key, at, "a key must be plain text", "")
+		case before != nil:
+			d.report(e.key, at.child(e.key, ""), fmt.Sprintf("is defined twice, first at line %d", before.Line), "")
+		default:
+			first[e.key.Value] = e.key
+			good = append(good, e)
+		}
+	}
+	return good
+}
+
+// table reads a map with keys of the author's choice.
+func (d *decoder) table(n *yaml.Node, v reflect.Value, at place) {
+	if !d.isMap(n, at) {
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for _, e := range d.unique(n, at) {
+		below := at.child(e.key, "")
+		if hint := badKey(e.key.Value, at.tag.Get("keys")); hint != "" {
+			d.report(e.key, below, fmt.Sprintf("%q cannot be a name", e.key.Value), hint)
+			continue
+		}
+		one := reflect.New(v.Type().Elem()).Elem()
+		d.value(e.value, one, below)
+		v.SetMapIndex(reflect.ValueOf(e.key.Value), one)
+	}
+}
+
+// badKey says what a key should have looked like; empty when it is fine.
+func badKey(key, rule string) string {
+	switch {
+	case rule == "any":
+		return ""
+	case rule == "env" && !isVariableName(key):
+		return "letters, digits and _, not beginning with a digit"
+	case rule == "" && !isName(key):
+		return "letters, digits, - and _, beginning with a letter or digit, at most 63"
+	}
+	return ""
+}
+
+// list reads a list of one type. Items that could not be read stay, empty, so
+// that those after them keep their index; only what need not be known is left
+// out.
+func (d *decoder) list(n *yaml.Node, v reflect.Value, at place) {
+	if n.Kind != yaml.SequenceNode {
+		d.wrongType(n, at, "a list")
+		return
+	}
+	for i, item := range n.Content {
+		one := reflect.New(v.Type().Elem()).Elem()
+		d.value(item, one, at.item(i))
+		if !d.refs.opts.NoSecrets || !one.IsZero() {
+			v.Set(reflect.Append(v, one))
+		}
+	}
+}
+
+// fillDefaults sets what the tags of a struct, and of structs in it, say for
+// absent keys.
+func fillDefaults(v reflect.Value) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		_, leaf := reflect.New(f.Type).Interface().(encoding.TextUnmarshaler)
+		if text, ok := f.Tag.Lookup("default"); ok {
+			if err := setText(v.Field(i), text); err != nil {
+				panic("config: default of " + f.Name + ": " + err.Error()) // a slip in config.go
+			}
+		} else if f.Type.Kind() == reflect.Struct && !leaf && f.IsExported() && f.Type != reflect.TypeFor[Secret]() {
+			fillDefaults(v.Field(i))
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+const redacted = "[redacted]"
+
+// Secret is text that no printing, logging or marshalling shows.
+type Secret struct {
+	text    string
+	origin  origin
+	dropped bool // empty from a ${env:NAME:-} default: as if not written
+}
+
+// origin tells what a scalar's text came from.
+type origin int
+
+const (
+	literal   origin = iota // as written
+	reference               // at least one reference was resolved
+	unknown                 // a reference could not be, and need not be
+)
+
+// Reveal hands out a copy of the secret itself.
+func (s Secret) Reveal() []byte { return []byte(s.text) }
+
+// String returns [redacted].
+func (s Secret) String() string { return redacted }
+
+// GoString returns [redacted].
+func (s Secret) GoString() string { return redacted }
+
+// Format prints [redacted] for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalText returns [redacted]; JSON and loggers use it.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalYAML returns [redacted].
+func (s Secret) MarshalYAML() (any, error) { return redacted, nil }
+
+// minSecret is the shortest secret that is worth an HMAC, in bytes.
+const minSecret = 16
+
+// weakness says why a secret must not be used; empty when it may.
+func (s Secret) weakness() string {
+	switch {
+	case s.origin == unknown:
+		return ""
+	case s.text == "":
+		return "is empty"
+	case looksLikePlaceholder(s.text):
+		return "is a placeholder"
+	case len(s.text) < minSecret:
+		return fmt.Sprintf("has %d bytes: at least %d are needed", len(s.text), minSecret)
+	case strings.ContainsFunc(s.text, isControl):
+		return "contains a control character"
+	}
+	return ""
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// looksLikePlaceholder recognises what people leave in examples.
+func looksLikePlaceholder(text string) bool {
+	plain := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(text))
+	for _, word := range []string{
+		"changeme", "changethis", "replaceme", "replacethis", "placeholder", "insertsecret",
+		"yoursecret", "yourwebhooksecret", "mysecret", "supersecret", "webhooksecret", "todo",
+	} {
+		if strings.HasPrefix(plain, word) && len(plain) < len(word)+12 {
+			return true
+		}
+	}
+	return strings.Trim(plain, "x") == "" || strings.Trim(plain, "*") == ""
+}

@@ -1,0 +1,214 @@
+package config
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// WatchOptions are the times a [Watcher] goes by; zero values are the usual
+// ones.
+type WatchOptions struct {
+	Quiet time.Duration // without events before files are read: 200ms
+	Agree time.Duration // between two reads that must agree: 50ms
+	Poll  time.Duration // between looks without any event: 15s
+
+	// Degraded is told when events cannot be had, so that only polling is left.
+	// It may be nil.
+	Degraded func(error)
+
+	pollOnly bool // for tests: as on a file system without events
+}
+
+// Watcher notices that the content of files has changed, however that came
+// about: it watches their folders for any event whatever its name, since
+// editors rename and Kubernetes swaps links, and looks by itself now and then,
+// since some file systems have no events at all.
+type Watcher struct {
+	opts     WatchOptions
+	onChange func()
+
+	mu    sync.Mutex
+	files []string
+	seen  string        // fingerprint last loaded or announced
+	moved chan struct{} // SetFiles was called
+}
+
+// NewWatcher returns a watcher for the files of doc. Run calls onChange, from
+// its own goroutine, each time their content has become another and settled.
+func NewWatcher(doc *Document, onChange func(), opts WatchOptions) *Watcher {
+	for _, t := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{{&opts.Quiet, 200 * time.Millisecond}, {&opts.Agree, 50 * time.Millisecond}, {&opts.Poll, 15 * time.Second}} {
+		if *t.value == 0 {
+			*t.value = t.usual
+		}
+	}
+	w := &Watcher{opts: opts, onChange: onChange, moved: make(chan struct{}, 1)}
+	w.SetFiles(doc)
+	return w
+}
+
+// SetFiles makes doc what has been seen: call it after each load, whether or
+// not the load found problems, also from within onChange.
+func (w *Watcher) SetFiles(doc *Document) {
+	w.mu.Lock()
+	w.files, w.seen = slices.Clone(doc.Files), doc.Fingerprint
+	w.mu.Unlock()
+	select {
+	case w.moved <- struct{}{}:
+	default:
+	}
+}
+
+// Run watches until ctx ends, and only then returns, with nil.
+func (w *Watcher) Run(ctx context.Context) error {
+	var events chan fsnotify.Event
+	var errs chan error
+	notify, err := w.open()
+	if err != nil {
+		w.degraded(err)
+	} else if notify != nil {
+		defer func() { _ = notify.Close() }()
+		events, errs = notify.Events, notify.Errors
+	}
+	poll := time.NewTicker(w.opts.Poll)
+	defer poll.Stop()
+	quiet := time.NewTimer(0) // something may have changed before we started
+	var latest time.Time      // by when to look although events keep coming
+	for {
+		w.arm(notify)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-events:
+			latest = w.postpone(quiet, latest)
+		case <-errs: // an overflow: events were lost
+			latest = w.postpone(quiet, latest)
+		case <-w.moved:
+			latest = w.postpone(quiet, latest)
+		case <-poll.C:
+			w.look(ctx)
+		case <-quiet.C:
+			latest = time.Time{}
+			w.look(ctx)
+		}
+	}
+}
+
+func (w *Watcher) open() (*fsnotify.Watcher, error) {
+	if w.opts.pollOnly {
+		return nil, nil
+	}
+	return fsnotify.NewWatcher()
+}
+
+func (w *Watcher) degraded(err error) {
+	if w.opts.Degraded != nil {
+		w.opts.Degraded(err)
+	}
+}
+
+// postpone restarts the wait for quiet, but not forever: a folder may be busy
+// with other people's files.
+func (w *Watcher) postpone(quiet *time.Timer, latest time.Time) time.Time {
+	if latest.IsZero() {
+		latest = time.Now().Add(10 * w.opts.Quiet)
+	}
+	quiet.Reset(min(w.opts.Quiet, max(0, time.Until(latest))))
+	return latest
+}
+
+// arm watches every folder of interest. Adding one again is cheap, and needed
+// when it has been replaced by another of the same name.
+func (w *Watcher) arm(notify *fsnotify.Watcher) {
+	if notify == nil {
+		return
+	}
+	w.mu.Lock()
+	dirs := folders(w.files)
+	w.mu.Unlock()
+	for _, dir := range dirs {
+		_ = notify.Add(dir) // if it cannot be watched, polling remains
+	}
+	for _, dir := range notify.WatchList() {
+		if !slices.Contains(dirs, dir) {
+			_ = notify.Remove(dir)
+		}
+	}
+}
+
+// folders are where files are, where the links to them lead, and for what is
+// missing the nearest folder above, where it may come back.
+func folders(files []string) (dirs []string) {
+	for _, file := range files {
+		dirs = append(dirs, existing(filepath.Dir(file)))
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			dirs = append(dirs, filepath.Dir(target))
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+func existing(dir string) string {
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() || dir == filepath.Dir(dir) {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// look announces a change once two reads in a row agree on it.
+func (w *Watcher) look(ctx context.Context) {
+	for last := w.read(); last != w.current(); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(w.opts.Agree):
+		}
+		next := w.read()
+		if next == last {
+			w.announce(next)
+			return
+		}
+		last = next
+	}
+}
+
+func (w *Watcher) current() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen
+}
+
+// announce remembers before it calls, so that a SetFiles within the call wins.
+func (w *Watcher) announce(mark string) {
+	w.mu.Lock()
+	w.seen = mark
+	w.mu.Unlock()
+	w.onChange()
+}
+
+func (w *Watcher) read() string {
+	w.mu.Lock()
+	files := w.files
+	w.mu.Unlock()
+	mark := newFingerprint()
+	for i, file := range files {
+		limit := int64(maxFile)
+		if i == 0 {
+			limit = maxConfig
+		}
+		content, err := readRegular(file, limit)
+		mark.add(file, content, err)
+	}
+	return mark.sum()
+}
