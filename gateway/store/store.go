@@ -148,11 +148,14 @@ type Attempt struct {
 // commit, at most a few milliseconds later.
 type Change struct {
 	Delivery *Delivery
-	// State, Due, RunID and Claimed become the delivery's.
-	State   State
-	Due     time.Time
-	RunID   string
-	Claimed bool
+	// State, Due, RunID, Claimed, Attempts and FirstAttemptAt become the
+	// delivery's.
+	State          State
+	Due            time.Time
+	RunID          string
+	Claimed        bool
+	Attempts       int
+	FirstAttemptAt time.Time
 	// Attempt that ended or, while the state stays open, goes on.
 	Attempt Attempt
 	// AttemptEnded: the attempt counts and is added to the history.
@@ -166,10 +169,12 @@ type Change struct {
 	Committed func()
 }
 
-// Claim asks for pending deliveries of one route.
+// Claim asks for pending deliveries of one route, with their events.
 type Claim struct {
 	Route string
 	Limit int
+	// MaxBytes bounds the bodies that are loaded; at least one is.
+	MaxBytes int
 	// Now: deliveries due by then. Ignored when InOrder.
 	Now time.Time
 	// InOrder: oldest first whether due or not, for routes with strict order.
@@ -178,11 +183,46 @@ type Claim struct {
 	Except []string
 }
 
-// Retain says how long ended things are kept, and never less than Dedupe for
-// dedupe keys.
+// Claimed answers a Claim.
+type Claimed struct {
+	Deliveries []*Delivery
+	// More: the limit, not the end of the backlog, ended the list.
+	More bool
+	// NextDue is when the next unclaimed delivery of the route comes due; zero
+	// when there is none.
+	NextDue time.Time
+}
+
+// Taker receives what is ready to run, straight from the commit. All its
+// methods are called by the store's one writer, in commit order, and must not
+// block.
+type Taker interface {
+	// Room tells whether a delivery that is about to be committed can be held
+	// in memory. If not it stays in the store until it is claimed.
+	Room(d *Delivery) bool
+	// Take is told of every delivery just committed, Claimed or not.
+	Take(ds []*Delivery)
+}
+
+// Retain says how long ended things are kept.
 type Retain struct {
+	// Succeeded and Dead count from the end of a delivery, Unrouted from the
+	// event's arrival, Dedupe from the first sending.
 	Succeeded, Dead, Unrouted, Dedupe time.Duration
 }
 
-// Durability describes in a few words what a commit survives.
+// Stats is what the store measures of itself.
+type Stats struct {
+	Commits, Entries, Changes uint64
+	// CommitTime is the time spent in commits so far.
+	CommitTime time.Duration
+	// Open deliveries: pending, running or waiting.
+	Open int64
+	// Free and Size of the store's disk and files, in bytes.
+	Free, Size uint64
+	// Refusing is why intake is refused now; empty when it is not.
+	Refusing string
+}
+
+// Durability tells in a few words what a commit survives.
 type Durability string

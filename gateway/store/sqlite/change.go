@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+// Record queues what became of a delivery. It returns at once unless the
+// queue is full; Change.Committed tells when it is on disk.
+func (s *Store) Record(c *store.Change) { s.enqueue(op{change: c}) }
+
+// again tries a change once more that met a full disk. Space comes back by
+// retention or by a person; a second is soon enough.
+func (s *Store) again(c *store.Change) {
+	time.AfterFunc(time.Second, func() { s.enqueue(op{change: c}) })
+}
+
+var insertAttempts = newBulk(`INSERT OR REPLACE INTO attempts
+(delivery,number,started,ended,outcome,message,process) VALUES `, "", 7)
+
+// updateDeliveries changes many deliveries with one statement: the values are
+// a table that the deliveries are joined with. The newest wins where a batch
+// holds a delivery twice, because writeChanges keeps only that one.
+var updateDeliveries = newBulk("WITH c(seq,state,claimed,due,attempt,first_at,run_id,started,ended,outcome,message,output,process) AS (VALUES ",
+	`) UPDATE deliveries SET state=c.state, claimed=c.claimed, due=c.due, attempt=c.attempt, first_at=c.first_at,
+run_id=c.run_id, started=c.started, ended=c.ended, outcome=c.outcome, message=c.message, output=c.output, process=c.process
+FROM c WHERE deliveries.seq=c.seq AND deliveries.state<=2`, 13)
+
+func (s *Store) writeChanges(changes []*store.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	last := make(map[int64]int, len(changes))
+	for i, c := range changes {
+		last[c.Delivery.Seq] = i
+	}
+	var rows, attempts []driver.Value
+	for i, c := range changes {
+		if c.AttemptEnded && c.State.Open() {
+			attempts = append(attempts, attemptRow(c.Delivery.Seq, c.Attempt)...)
+		}
+		if last[c.Delivery.Seq] == i {
+			rows = append(rows, changeRow(c)...)
+		}
+	}
+	if err := insertAttempts.exec(s.conn, attempts); err != nil {
+		return err
+	}
+	return updateDeliveries.exec(s.conn, rows)
+}
+
+func attemptRow(seq int64, a store.Attempt) []driver.Value {
+	return []driver.Value{
+		seq, int64(a.Number), micros(a.Started), micros(a.Ended), a.Outcome, a.Message, a.Process,
+	}
+}
+
+func changeRow(c *store.Change) []driver.Value {
+	a := c.Attempt
+	return []driver.Value{
+		c.Delivery.Seq, int64(c.State), c.Claimed, micros(c.Due), int64(c.Attempts), micros(c.FirstAttemptAt),
+		c.RunID, micros(a.Started), micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process,
+	}
+}
+
+// Claim takes due deliveries of one route out of the store's hands: it marks
+// them as held in memory and passes them to then, which is called by the
+// writer after the commit and must not block.
+func (s *Store) Claim(c store.Claim, then func(store.Claimed, error)) {
+	var got store.Claimed
+	t := &task{
+		run:  func(conn *conn) (err error) { got, err = claim(conn, c); return err },
+		done: func(err error) { then(got, err) },
+	}
+	if !s.enqueue(op{task: t}) {
+		then(store.Claimed{}, store.ErrFailed)
+	}
+}
+
+func claim(c *conn, want store.Claim) (store.Claimed, error) {
+	got, err := claimRows(c, want)
+	if err != nil {
+		return got, err
+	}
+	for _, d := range got.Deliveries {
+		if _, err := c.exec("UPDATE deliveries SET claimed=1 WHERE seq=?", d.Seq); err != nil {
+			return got, err
+		}
+	}
+	err = c.query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=1", func(row []driver.Value) error {
+		if due, ok := row[0].(int64); ok {
+			got.NextDue = fromMicros(due)
+		}
+		return nil
+	}, want.Route)
+	return got, err
+}
+
+// claimRows reads the deliveries and, once each, their events.
+func claimRows(c *conn, want store.Claim) (got store.Claimed, err error) {
+	sql, vals := claimSQL(want)
+	err = c.query(sql, func(row []driver.Value) error {
+		got.Deliveries = append(got.Deliveries, deliveryOf(row))
+		return nil
+	}, vals...)
+	if err != nil {
+		return got, err
+	}
+	got.More = len(got.Deliveries) >= want.Limit
+	events := map[int64]*store.StoredEvent{}
+	size := 0
+	for i, d := range got.Deliveries {
+		if size > want.MaxBytes && want.MaxBytes > 0 {
+			got.Deliveries, got.More = got.Deliveries[:i], true
+			break
+		}
+		if events[d.EventSeq] == nil {
+			if events[d.EventSeq], err = eventBySeq(c, d.EventSeq); err != nil {
+				return got, err
+			}
+			size += len(events[d.EventSeq].Event.Body)
+		}
+		d.Event, d.Claimed = events[d.EventSeq].Event, true
+		d.EventID = d.Event.ID
+	}
+	return got, nil
+}
+
+func claimSQL(want store.Claim) (string, []driver.Value) {
+	sql := "SELECT " + deliveryColumns + " FROM deliveries d WHERE claimed=0 AND route=? AND state<=1"
+	vals := []driver.Value{want.Route}
+	if !want.InOrder {
+		sql += " AND due<=?"
+		vals = append(vals, micros(want.Now))
+	}
+	if len(want.Except) > 0 {
+		sql += " AND key NOT IN (SELECT value FROM json_each(?))"
+		vals = append(vals, jsonList(want.Except))
+	}
+	if want.InOrder {
+		sql += " ORDER BY seq"
+	} else {
+		sql += " ORDER BY due"
+	}
+	return sql + " LIMIT ?", append(vals, int64(want.Limit))
+}
+
+// do runs a task and waits for its commit.
+func (s *Store) do(ctx context.Context, run func(*conn) error) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	if !s.enqueue(op{task: &task{run: run, done: func(err error) { done <- err }}}) {
+		return store.ErrFailed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Retry makes a dead or discarded delivery pending again, or one that waits
+// for its next attempt due now. It keeps its id and its history.
+func (s *Store) Retry(ctx context.Context, seq int64) (*store.Delivery, error) {
+	return s.operate(ctx, seq, func(c *conn, d *store.Delivery) error {
+		if d.State == store.Succeeded || d.Claimed {
+			return store.ErrState
+		}
+		if !d.State.Open() {
+			s.open.Add(1)
+		}
+		_, err := c.exec("UPDATE deliveries SET state=0, claimed=0, due=?, first_at=0 WHERE seq=?", micros(time.Now()), seq)
+		return err
+	})
+}
+
+// Discard ends an open or dead delivery by hand.
+func (s *Store) Discard(ctx context.Context, seq int64) (*store.Delivery, error) {
+	return s.operate(ctx, seq, func(c *conn, d *store.Delivery) error {
+		if d.State == store.Succeeded || d.State == store.Discarded {
+			return store.ErrState
+		}
+		if d.State.Open() {
+			s.open.Add(-1)
+		}
+		_, err := c.exec("UPDATE deliveries SET state=5, claimed=0, ended=? WHERE seq=?", micros(time.Now()), seq)
+		return err
+	})
+}
+
+// operate runs a person's change of one delivery. What refuses it is the
+// person's error and not the commit's.
+func (s *Store) operate(ctx context.Context, seq int64, change func(*conn, *store.Delivery) error) (*store.Delivery, error) {
+	var d *store.Delivery
+	var refused error
+	err := s.do(ctx, func(c *conn) error {
+		err := c.query("SELECT "+deliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
+			d = deliveryOf(row)
+			return nil
+		}, seq)
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			refused = store.ErrNotFound
+			return nil
+		}
+		err = change(c, d)
+		if err == store.ErrState {
+			refused, err = err, nil
+		}
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	return d, err
+}

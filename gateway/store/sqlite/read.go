@@ -1,0 +1,278 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"strings"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+const (
+	eventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict"
+	deliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
+		"d.attempt,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process"
+)
+
+// eventOf reads a row of eventColumns.
+func eventOf(row []driver.Value) (*store.StoredEvent, error) {
+	var m metadata
+	if text := row[7].(string); text != "" {
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			return nil, err
+		}
+	}
+	return &store.StoredEvent{
+		Seq: row[0].(int64),
+		Event: &event.Event{
+			ID: row[1].(string), Source: row[2].(string), Type: row[3].(string), Subject: row[4].(string),
+			Time: fromMicros(row[5].(int64)), ContentType: row[6].(string),
+			Headers: m.Headers, Query: m.Query, Extensions: m.Extensions, Body: blob(row[8]),
+		},
+		Revision: row[9].(string), Deliveries: int(row[10].(int64)), Conflict: row[11].(int64) != 0,
+	}, nil
+}
+
+// deliveryOf reads a row of deliveryColumns.
+func deliveryOf(row []driver.Value) *store.Delivery {
+	d := &store.Delivery{
+		Seq: row[0].(int64), EventSeq: row[1].(int64),
+		Route: row[2].(string), Engine: row[3].(string), Workflow: row[4].(string),
+		Input: blob(row[5]), Key: row[6].(string), State: store.State(row[7].(int64)),
+		Claimed: row[8].(int64) != 0, Due: fromMicros(row[9].(int64)),
+		Attempt: int(row[10].(int64)), FirstAttemptAt: fromMicros(row[11].(int64)), RunID: row[12].(string),
+	}
+	d.Last = store.Attempt{
+		Number: d.Attempt, Started: fromMicros(row[13].(int64)), Ended: fromMicros(row[14].(int64)),
+		Outcome: row[15].(string), Message: row[16].(string), Output: blob(row[17]), Process: row[18].(string),
+	}
+	return d
+}
+
+func blob(v driver.Value) []byte {
+	b, _ := v.([]byte)
+	return b
+}
+
+func eventBySeq(c *conn, seq int64) (found *store.StoredEvent, err error) {
+	err = c.query("SELECT "+eventColumns+" FROM events WHERE seq=?", func(row []driver.Value) error {
+		found, err = eventOf(row)
+		return err
+	}, seq)
+	if err == nil && found == nil {
+		err = store.ErrNotFound
+	}
+	return found, err
+}
+
+func jsonList(list []string) string {
+	text, _ := json.Marshal(list)
+	return string(text)
+}
+
+// where collects the conditions of a list.
+type where struct {
+	terms []string
+	args  []any
+}
+
+func (w *where) add(term string, args ...any) {
+	w.terms = append(w.terms, term)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) page(p store.Page) {
+	if p.Before != 0 {
+		w.add("seq<?", p.Before)
+	}
+}
+
+func (w *where) sql() string {
+	if len(w.terms) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.terms, " AND ")
+}
+
+// rows runs a query of the readers' pool.
+func (s *Store) rows(ctx context.Context, query string, args []any, each func([]driver.Value) error) (err error) {
+	rows, err := s.reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	row, cells, into := make([]driver.Value, len(columns)), make([]any, len(columns)), make([]any, len(columns))
+	for i := range cells {
+		into[i] = &cells[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		for i := range cells {
+			row[i] = cells[i]
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Events lists events, newest first.
+func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.StoredEvent, error) {
+	var w where
+	w.page(f.Page)
+	if f.Type != "" {
+		w.add("type=?", f.Type)
+	}
+	if f.Source != "" {
+		w.add("source=?", f.Source)
+	}
+	if !f.Since.IsZero() {
+		w.add("seq>=?", store.SeqAt(f.Since))
+	}
+	if !f.Until.IsZero() {
+		w.add("seq<?", store.SeqAt(f.Until))
+	}
+	if f.Routed != nil {
+		w.add("(deliveries>0)=?", *f.Routed)
+	}
+	var list []store.StoredEvent
+	err := s.rows(ctx, "SELECT "+eventColumns+" FROM events"+w.sql()+" ORDER BY seq DESC LIMIT ?", append(w.args, f.Limit),
+		func(row []driver.Value) error {
+			e, err := eventOf(row)
+			if err == nil {
+				list = append(list, *e)
+			}
+			return err
+		})
+	return list, err
+}
+
+// EventByID finds the newest event with that id, and its deliveries.
+func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, []*store.Delivery, error) {
+	var found *store.StoredEvent
+	err := s.rows(ctx, "SELECT "+eventColumns+" FROM events WHERE id=? ORDER BY conflict, seq DESC LIMIT 1", []any{id},
+		func(row []driver.Value) (err error) {
+			found, err = eventOf(row)
+			return err
+		})
+	if err != nil {
+		return nil, nil, err
+	}
+	if found == nil {
+		return nil, nil, store.ErrNotFound
+	}
+	list, err := s.deliveries(ctx, "d.seq>? AND d.seq<=?", []any{found.Seq, found.Seq + int64(found.Deliveries)}, "d.seq", 10000)
+	return found, list, err
+}
+
+// Deliveries lists deliveries, newest first.
+func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*store.Delivery, error) {
+	w := where{terms: []string{"1"}}
+	if f.Before != 0 {
+		w.add("d.seq<?", f.Before)
+	}
+	if f.Route != "" {
+		w.add("d.route=?", f.Route)
+	}
+	if f.Engine != "" {
+		w.add("d.engine=?", f.Engine)
+	}
+	if len(f.States) > 0 {
+		var marks []string
+		for _, state := range f.States {
+			marks = append(marks, "?")
+			w.args = append(w.args, int64(state))
+		}
+		w.terms = append(w.terms, "d.state IN ("+strings.Join(marks, ",")+")")
+	}
+	return s.deliveries(ctx, strings.Join(w.terms, " AND "), w.args, "d.seq DESC", f.Limit)
+}
+
+func (s *Store) deliveries(ctx context.Context, where string, args []any, order string, limit int) ([]*store.Delivery, error) {
+	var list []*store.Delivery
+	err := s.rows(ctx, "SELECT "+deliveryColumns+",e.id FROM deliveries d LEFT JOIN events e ON e.seq=d.event WHERE "+where+
+		" ORDER BY "+order+" LIMIT ?", append(args, limit), func(row []driver.Value) error {
+		d := deliveryOf(row)
+		d.EventID, _ = row[len(row)-1].(string)
+		list = append(list, d)
+		return nil
+	})
+	return list, err
+}
+
+// Delivery finds one delivery with all its attempts, oldest first.
+func (s *Store) Delivery(ctx context.Context, seq int64) (*store.Delivery, []store.Attempt, error) {
+	list, err := s.deliveries(ctx, "d.seq=?", []any{seq}, "d.seq", 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(list) == 0 {
+		return nil, nil, store.ErrNotFound
+	}
+	var attempts []store.Attempt
+	err = s.rows(ctx, "SELECT number,started,ended,outcome,message,process FROM attempts WHERE delivery=? ORDER BY number", []any{seq},
+		func(row []driver.Value) error {
+			attempts = append(attempts, store.Attempt{
+				Number: int(row[0].(int64)), Started: fromMicros(row[1].(int64)), Ended: fromMicros(row[2].(int64)),
+				Outcome: row[3].(string), Message: row[4].(string), Process: row[5].(string),
+			})
+			return nil
+		})
+	if last := list[0].Last; !last.Started.IsZero() && (len(attempts) == 0 || attempts[len(attempts)-1].Number < last.Number) {
+		attempts = append(attempts, last)
+	}
+	return list[0], attempts, err
+}
+
+// Backlog tells for every route what is open.
+func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
+	var list []store.Backlog
+	err := s.rows(ctx, `SELECT route,engine,count(*),min(seq) FROM deliveries WHERE state<=2 GROUP BY route,engine ORDER BY route`, nil,
+		func(row []driver.Value) error {
+			list = append(list, store.Backlog{
+				Route: row[0].(string), Engine: row[1].(string), Pending: int(row[2].(int64)), Oldest: store.TimeOf(row[3].(int64)),
+			})
+			return nil
+		})
+	return list, err
+}
+
+// LastSlot tells when a schedule last fired, and with what timing.
+func (s *Store) LastSlot(ctx context.Context, name string) (slot store.Slot, found bool, err error) {
+	err = s.rows(ctx, "SELECT spec,slot FROM schedules WHERE name=?", []any{name}, func(row []driver.Value) error {
+		slot, found = store.Slot{Schedule: name, Spec: row[0].(string), At: fromMicros(row[1].(int64))}, true
+		return nil
+	})
+	return slot, found, err
+}
+
+// Revisions lists the newest configurations that were live.
+func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, error) {
+	var list []store.Revision
+	err := s.rows(ctx, "SELECT hash,at,content,difference FROM revisions ORDER BY n DESC LIMIT ?", []any{limit},
+		func(row []driver.Value) error {
+			list = append(list, store.Revision{
+				Hash: row[0].(string), At: fromMicros(row[1].(int64)), Content: blob(row[2]), Difference: row[3].(string),
+			})
+			return nil
+		})
+	return list, err
+}
+
+// AddRevision appends to the history, unless the newest is the same.
+func (s *Store) AddRevision(ctx context.Context, r store.Revision) error {
+	return s.do(ctx, func(c *conn) error {
+		_, err := c.exec(`INSERT INTO revisions (hash,at,content,difference) SELECT ?,?,?,?
+WHERE ? IS NOT (SELECT hash FROM revisions ORDER BY n DESC LIMIT 1)`, r.Hash, micros(r.At), notNil(r.Content), r.Difference, r.Hash)
+		return err
+	})
+}

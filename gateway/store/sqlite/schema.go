@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"fmt"
+)
+
+// migrations are applied in order, each once; the schema's version is how
+// many have been. A released one is never changed, only followed by another.
+var migrations = []string{
+	// seq is an id of store.Sequence: it grows with time, so both tables are
+	// only ever appended to, and the deliveries of an event are the ids that
+	// follow its own. Times are Unix microseconds, 0 for none.
+	`
+CREATE TABLE events (
+	seq          INTEGER PRIMARY KEY,
+	id           TEXT NOT NULL,
+	source       TEXT NOT NULL,
+	type         TEXT NOT NULL,
+	subject      TEXT NOT NULL,
+	time         INTEGER NOT NULL,
+	content_type TEXT NOT NULL,
+	meta         TEXT NOT NULL,
+	body         BLOB NOT NULL,
+	revision     TEXT NOT NULL,
+	deliveries   INTEGER NOT NULL,
+	conflict     INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX events_id ON events (id);
+
+CREATE TABLE deliveries (
+	seq        INTEGER PRIMARY KEY,
+	event      INTEGER NOT NULL,
+	route      TEXT NOT NULL,
+	engine     TEXT NOT NULL,
+	workflow   TEXT NOT NULL,
+	input      BLOB,
+	key        TEXT NOT NULL,
+	state      INTEGER NOT NULL,
+	claimed    INTEGER NOT NULL,
+	due        INTEGER NOT NULL,
+	attempt    INTEGER NOT NULL DEFAULT 0,
+	first_at   INTEGER NOT NULL DEFAULT 0,
+	run_id     TEXT NOT NULL DEFAULT '',
+	started    INTEGER NOT NULL DEFAULT 0,
+	ended      INTEGER NOT NULL DEFAULT 0,
+	outcome    TEXT NOT NULL DEFAULT '',
+	message    TEXT NOT NULL DEFAULT '',
+	output     BLOB,
+	process    TEXT NOT NULL DEFAULT ''
+);
+-- What may still run: small, however long the history is.
+CREATE INDEX deliveries_open ON deliveries (claimed, route, due) WHERE state <= 2;
+
+-- Attempts that did not end their delivery; the last one is in deliveries.
+CREATE TABLE attempts (
+	delivery INTEGER NOT NULL,
+	number   INTEGER NOT NULL,
+	started  INTEGER NOT NULL,
+	ended    INTEGER NOT NULL,
+	outcome  TEXT NOT NULL,
+	message  TEXT NOT NULL,
+	process  TEXT NOT NULL,
+	PRIMARY KEY (delivery, number)
+) WITHOUT ROWID;
+
+CREATE TABLE dedupe (
+	key    BLOB PRIMARY KEY,
+	digest BLOB NOT NULL,
+	event  INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE schedules (
+	name TEXT PRIMARY KEY,
+	spec TEXT NOT NULL,
+	slot INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE revisions (
+	n          INTEGER PRIMARY KEY AUTOINCREMENT,
+	hash       TEXT NOT NULL,
+	at         INTEGER NOT NULL,
+	content    BLOB NOT NULL,
+	difference TEXT NOT NULL
+);
+`,
+}
+
+// migrate brings an older schema up to date and refuses a newer one.
+func migrate(c *conn, steps []string) error {
+	version := 0
+	err := c.query("PRAGMA user_version", func(row []driver.Value) error {
+		version = int(row[0].(int64))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if version > len(steps) {
+		return fmt.Errorf("schema %d is newer than this gateway knows (%d): start the newer gateway", version, len(steps))
+	}
+	for i := version; i < len(steps); i++ {
+		if err := step(c, steps[i], i+1); err != nil {
+			return fmt.Errorf("migration %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func step(c *conn, sql string, version int) error {
+	return c.script(fmt.Sprintf("BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT", sql, version))
+}

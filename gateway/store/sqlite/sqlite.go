@@ -1,0 +1,243 @@
+// Package sqlite is the embedded store: one SQLite file in WAL mode with
+// synchronous=FULL, written by one goroutine that commits whatever is waiting
+// in one transaction (group commit). It stands between intake and dispatch.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // the "sqlite" driver
+
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+// Options of a store. Zero limits mean no limit.
+type Options struct {
+	// Dir holds the database; it is made when absent, readable by its owner only.
+	Dir string
+	// Taker is offered what is committed. Nil: everything stays in the store.
+	Taker store.Taker
+	// MinFree is the free disk space, in bytes, below which Append refuses.
+	MinFree uint64
+	// MaxPending bounds the open deliveries; beyond it Append refuses.
+	MaxPending int64
+	// Retain is for how long ended things are kept. Zero durations: for ever.
+	Retain store.Retain
+}
+
+const (
+	fileName = "gateway.db"
+	// queueLength bounds what waits for the writer; beyond it callers block.
+	queueLength = 4096
+	// rideTime is how long an outcome waits for an event's commit to ride on.
+	rideTime = 3 * time.Millisecond
+	// maxBatch bounds one transaction, and so how long a caller can wait.
+	maxBatch = 512
+)
+
+// Store is an open database.
+type Store struct {
+	opts  Options
+	path  string
+	lock  *os.File
+	conn  *conn
+	reads *sql.DB
+	seq   store.Sequence
+
+	queue  chan op
+	closed chan struct{}
+	once   sync.Once
+
+	failure  atomic.Pointer[error]
+	failed   chan struct{}
+	open     atomic.Int64
+	free     atomic.Uint64
+	refusing atomic.Pointer[error]
+	emptyWAL atomic.Bool
+
+	commits, entries, changes, commitNanos atomic.Uint64
+}
+
+// Open opens or creates the database in opts.Dir, brings its schema up to date
+// and gives every delivery that a former process had in memory back to Claim.
+// A second process on the same folder is refused.
+func Open(opts Options) (*Store, error) {
+	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	path, err := filepath.Abs(filepath.Join(opts.Dir, fileName))
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s := &Store{
+		opts: opts, path: path,
+		queue: make(chan op, queueLength), closed: make(chan struct{}), failed: make(chan struct{}),
+	}
+	if s.lock, err = lockDir(opts.Dir); err != nil {
+		return nil, fmt.Errorf("store %s: %w", opts.Dir, err)
+	}
+	if err := s.openConns(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.lock.Close())
+	}
+	return s, nil
+}
+
+// openConns opens the writer's connection and the readers' pool.
+func (s *Store) openConns() error {
+	raw, err := dial(s.path + "?_pragma=busy_timeout(10000)&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	if s.conn, err = newConn(raw); err != nil {
+		return err
+	}
+	if err := s.prepare(); err != nil {
+		return errors.Join(err, s.conn.close())
+	}
+	s.reads, err = sql.Open("sqlite", s.path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
+	if err != nil {
+		return errors.Join(err, s.conn.close())
+	}
+	s.reads.SetMaxOpenConns(4)
+	s.checkDisk()
+	return nil
+}
+
+func dial(dsn string) (driver.Conn, error) {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	return db.Driver().Open(dsn)
+}
+
+// prepare sets up the writer's connection: FULL makes every commit survive a
+// power cut; checkpoints are ours to make, because inside a commit they cost
+// its caller tens of milliseconds.
+func (s *Store) prepare() error {
+	for _, pragma := range []string{
+		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
+		"PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY", "PRAGMA auto_vacuum=INCREMENTAL",
+	} {
+		if err := s.conn.script(pragma); err != nil {
+			return fmt.Errorf("%s: %w", pragma, err)
+		}
+	}
+	if err := migrate(s.conn, migrations); err != nil {
+		return err
+	}
+	return s.recover()
+}
+
+// recover finds where ids and counts stood, and unclaims what a former
+// process had claimed. Both use the index of open deliveries.
+func (s *Store) recover() error {
+	newest := func(row []driver.Value) error {
+		if seq, ok := row[0].(int64); ok {
+			s.seq.After(seq)
+		}
+		return nil
+	}
+	for _, table := range []string{"events", "deliveries"} {
+		if err := s.conn.query("SELECT max(seq) FROM "+table, newest); err != nil {
+			return err
+		}
+	}
+	if _, err := s.conn.exec("UPDATE deliveries SET claimed=0 WHERE claimed=1 AND state<=2"); err != nil {
+		return err
+	}
+	return s.conn.query("SELECT count(*) FROM deliveries WHERE state<=2", func(row []driver.Value) error {
+		s.open.Store(row[0].(int64))
+		return nil
+	})
+}
+
+// Durability tells what a commit survives.
+func (s *Store) Durability() store.Durability { return "sqlite: fsync at every commit" }
+
+// Path of the database file.
+func (s *Store) Path() string { return s.path }
+
+// Failed is closed when a commit has failed: nothing is acknowledged after
+// that, and the process should end. Err then says why.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// Err is the failure that ended acknowledging; nil while all is well.
+func (s *Store) Err() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (s *Store) fail(err error) error {
+	err = fmt.Errorf("%w: %w", store.ErrFailed, err)
+	if s.failure.CompareAndSwap(nil, &err) {
+		close(s.failed)
+	}
+	return s.Err()
+}
+
+// Run writes, checkpoints, measures the disk and retains until ctx ends; then
+// it finishes what is queued. It returns the failure of a commit at once.
+func (s *Store) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
+	for _, part := range []func(context.Context){s.runCheckpoints, s.runDisk, s.runRetention} {
+		wg.Go(func() { part(ctx) })
+	}
+	wg.Go(func() {
+		select {
+		case <-s.failed:
+			stop()
+		case <-ctx.Done():
+		}
+	})
+	s.runWriter(ctx)
+	stop()
+	wg.Wait()
+	return s.Err()
+}
+
+// Close releases the files. Run must have returned.
+func (s *Store) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return errors.Join(s.reads.Close(), s.conn.close(), s.lock.Close())
+}
+
+// Stats measures the store.
+func (s *Store) Stats() store.Stats {
+	st := store.Stats{
+		Commits: s.commits.Load(), Entries: s.entries.Load(), Changes: s.changes.Load(),
+		CommitTime: time.Duration(s.commitNanos.Load()),
+		Open:       s.open.Load(), Free: s.free.Load(), Size: s.size(),
+	}
+	if err := s.refuse(); err != nil {
+		st.Refusing = err.Error()
+	}
+	return st
+}
+
+// refuse tells why nothing new is accepted now; nil when it is.
+func (s *Store) refuse() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if p := s.refusing.Load(); p != nil {
+		return *p
+	}
+	if s.opts.MaxPending > 0 && s.open.Load() >= s.opts.MaxPending {
+		return store.ErrBacklog
+	}
+	return nil
+}
