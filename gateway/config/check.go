@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/event-gateway/gateway/gateway/config/decode"
 )
 
 // checker finds what is wrong with values that are each well formed, and
@@ -19,11 +21,12 @@ type checker struct {
 	doc      *Document
 	dir      string
 	opts     Options
+	decoded  Problems // what decoding reported, so as not to repeat it
 	problems Problems
 }
 
-func check(doc *Document, dir string, opts Options) Problems {
-	c := &checker{doc: doc, dir: dir, opts: opts}
+func (c *checker) check() Problems {
+	doc := c.doc
 	if v := doc.Config.Version; v != 1 && v != 0 {
 		c.report("version", fmt.Sprintf("this gateway understands version 1, not %d", v), "")
 	}
@@ -59,7 +62,7 @@ func (c *checker) absolute(path string) string {
 // defined at" speaks of the upper one.
 func ordered[V any](c *checker, section string, entries map[string]V) []string {
 	names := make([]string, 0, len(entries))
-	for _, e := range c.doc.section(section) {
+	for _, e := range c.doc.file.Keys(section) {
 		if _, ok := entries[e]; ok {
 			names = append(names, e)
 		}
@@ -107,7 +110,7 @@ func (c *checker) engines() {
 		if sum, err := hex.DecodeString(e.SHA256); e.SHA256 != "" && (err != nil || len(sum) != 32) {
 			c.report(path+".sha256", "want 64 hex digits", "")
 		}
-		if e.Plugin == "" && c.doc.has(path+".plugin") {
+		if e.Plugin == "" && c.doc.file.Has(path+".plugin") {
 			c.report(path+".plugin", "is empty", "")
 		}
 		e.SHA256, e.Plugin = strings.ToLower(e.SHA256), c.absolute(e.Plugin)
@@ -115,202 +118,10 @@ func (c *checker) engines() {
 	}
 }
 
-func (c *checker) webhooks() {
-	taken := map[string]string{}
-	for _, name := range ordered(c, "webhooks", c.doc.Config.Webhooks) {
-		w, path := c.doc.Config.Webhooks[name], "webhooks."+name
-		if w.MaxBody == 0 {
-			w.MaxBody = c.doc.Config.Server.MaxBody
-		}
-		if w.Path == "" {
-			w.Path = "/webhooks/" + name
-		}
-		if !isURLPath(w.Path) {
-			c.report(path+".path", "want a path like /hooks/partner: letters, digits and -._~ between single slashes", "")
-		}
-		if other, ok := taken[w.Path]; ok {
-			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", w.Path, other), fmt.Sprintf("defined at line %d", c.doc.line("webhooks."+other)))
-		}
-		taken[w.Path] = name
-		c.scheme(path, &w)
-		c.headers(path+".headers", w)
-		c.doc.Config.Webhooks[name] = w
-	}
-}
-
-func isURLPath(path string) bool {
-	segments := strings.Split(path, "/")
-	if len(segments) < 2 || segments[0] != "" {
-		return false
-	}
-	for _, s := range segments[1:] {
-		if s == "" || s == "." || s == ".." || strings.ContainsFunc(s, func(r rune) bool {
-			return !isAlnum(r) && !strings.ContainsRune("-._~", r)
-		}) {
-			return false
-		}
-	}
-	return true
-}
-
-// scheme checks that a webhook has what its scheme needs and nothing that the
-// scheme would silently ignore.
-func (c *checker) scheme(path string, w *Webhook) {
-	if w.Signature != nil && w.Scheme != "hmac" && w.Scheme != "" {
-		c.report(path+".signature", fmt.Sprintf("scheme %s has its own signature", w.Scheme), "describe one with scheme: hmac")
-	}
-	switch w.Scheme {
-	case "none":
-		if len(w.Secrets) > 0 {
-			c.report(path+".secrets", "scheme none checks no secret", "remove the secrets, or choose a scheme")
-		}
-		if len(w.Allow) == 0 && !isLoopback(c.doc.Config.Server.Listen) {
-			c.report(path, fmt.Sprintf("scheme none on the public address %s needs allow", c.doc.Config.Server.Listen), "list the networks that may send")
-		}
-		return
-	case "hmac":
-		if w.Signature == nil && !c.doc.has(path+".signature") {
-			c.report(path, "scheme hmac needs signature.header", "")
-		}
-	case "":
-		return
-	}
-	if w.Signature != nil {
-		c.signature(path+".signature", w.Signature)
-	}
-	c.secrets(path, w)
-}
-
-// secrets drops those that are empty by default and judges the others.
-func (c *checker) secrets(path string, w *Webhook) {
-	if !c.doc.has(path + ".secrets") {
-		if !c.reported(path + ".secret") {
-			c.report(path, fmt.Sprintf("scheme %s needs secrets", w.Scheme), `secrets: ["${env:NAME}"] or ["${file:path}"]`)
-		}
-		return
-	}
-	usable, sound := []Key{}, true
-	for i, key := range w.Secrets {
-		at := fmt.Sprintf("%s.secrets[%d]", path, i)
-		if key.Value.dropped || c.reported(at) {
-			continue
-		}
-		if weak := key.Value.weakness(); weak != "" {
-			c.report(at, "the secret "+weak, "")
-			sound = false
-		} else if key.Value.origin == literal {
-			c.warn(at, "the secret is in the file itself", "write ${env:NAME} or ${file:path}")
-		}
-		usable = append(usable, key)
-	}
-	w.Secrets = usable
-	expired := func(k Key) bool { return !k.Until.IsZero() && k.Until.Before(c.opts.Now()) }
-	switch {
-	case len(usable) == 0 && !c.reported(path+".secrets"):
-		c.report(path+".secrets", "no secret is left", "at least one must not be empty")
-	case len(usable) > 0 && sound && !slices.ContainsFunc(usable, func(k Key) bool { return !expired(k) }):
-		c.warn(path+".secrets", "every secret has expired", "nothing can be verified any more")
-	}
-}
-
-// reported tells whether the walker has already complained below path.
-func (c *checker) reported(path string) bool {
-	return slices.ContainsFunc(c.doc.walked, func(p Problem) bool { return strings.HasPrefix(p.Path, path) })
-}
-
-func (c *checker) signature(path string, s *Signature) {
-	for _, h := range []struct{ path, name string }{
-		{path + ".header", s.Header}, {path + ".timestamp.header", s.timestampHeader()}, {path + ".id.header", s.idHeader()},
-	} {
-		if h.name != "" && !isHeader(h.name) {
-			c.report(h.path, fmt.Sprintf("%q is not a header name", h.name), "")
-		}
-	}
-	used := c.template(path+".signed", s.Signed)
-	switch {
-	case used["timestamp"] && s.Timestamp == nil:
-		c.report(path+".signed", "signs {timestamp}, but timestamp.header does not say where that is", "")
-	case !used["timestamp"] && s.Timestamp != nil:
-		c.report(path+".timestamp", "is not part of what is signed, so anybody could change it", "add {timestamp} to signed")
-	case s.Timestamp == nil && c.doc.has(path+".tolerance"):
-		c.report(path+".tolerance", "has no timestamp to compare with", "")
-	}
-	switch {
-	case used["id"] && s.ID == nil:
-		c.report(path+".signed", "signs {id}, but id.header does not say where that is", "")
-	case !used["id"] && s.ID != nil:
-		c.report(path+".id", "is not part of what is signed", "add {id} to signed")
-	}
-	if !used["body"] && len(used) > 0 || s.Signed != "" && len(used) == 0 {
-		c.report(path+".signed", "does not sign the body", "add {body}")
-	}
-}
-
-func (s *Signature) timestampHeader() string {
-	if s.Timestamp == nil {
-		return ""
-	}
-	return s.Timestamp.Header
-}
-
-func (s *Signature) idHeader() string {
-	if s.ID == nil {
-		return ""
-	}
-	return s.ID.Header
-}
-
-// template returns the placeholders of what is signed.
-func (c *checker) template(path, signed string) map[string]bool {
-	used := map[string]bool{}
-	for rest := signed; ; {
-		_, after, open := strings.Cut(rest, "{")
-		if !open {
-			return used
-		}
-		name, tail, closed := strings.Cut(after, "}")
-		known := []string{"body", "timestamp", "id"}
-		if !closed || !slices.Contains(known, name) {
-			hint := "know {body}, {timestamp} and {id}"
-			if near := nearest(name, known); near != "" && closed {
-				hint = didYouMean("{" + near + "}")
-			}
-			c.report(path, fmt.Sprintf("unknown placeholder %q", "{"+name+strings.Repeat("}", len(rest[:1]))), hint)
-			used["body"] = true // one problem is enough
-			return used
-		}
-		used[name], rest = true, tail
-	}
-}
-
-func (c *checker) headers(path string, w Webhook) {
-	for i, name := range w.Headers {
-		name = strings.ToLower(name)
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if c.reported(at) {
-			continue
-		}
-		isSignature := w.Signature != nil && strings.EqualFold(name, w.Signature.Header)
-		switch {
-		case !isHeader(name):
-			c.report(at, fmt.Sprintf("%q is not a header name", name), "")
-		case slices.Contains([]string{"authorization", "proxy-authorization", "cookie", "x-hub-signature", "x-hub-signature-256"}, name) || isSignature:
-			c.report(at, fmt.Sprintf("%s is a credential and never kept", name), "")
-		}
-		w.Headers[i] = name
-	}
-}
-
-func isHeader(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return !isAlnum(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	})
-}
-
 func (c *checker) schedules() {
 	for name, s := range c.doc.Config.Schedules {
 		path := "schedules." + name
-		hasCron, hasEvery := c.doc.has(path+".cron"), c.doc.has(path+".every")
+		hasCron, hasEvery := c.doc.file.Has(path+".cron"), c.doc.file.Has(path+".every")
 		switch {
 		case hasCron && hasEvery:
 			c.report(path+".every", "cron is given too: choose one", "")
@@ -333,7 +144,7 @@ func (c *checker) routes() {
 	}
 	for name, r := range cfg.Routes {
 		path := "routes." + name
-		if len(r.Events) == 0 && c.doc.has(path+".events") && !c.reported(path+".events") {
+		if len(r.Events) == 0 && c.doc.file.Has(path+".events") && !c.reported(path+".events") {
 			c.report(path+".events", "is empty, so the route matches nothing", "")
 		}
 		for i, event := range r.Events {
@@ -385,13 +196,13 @@ func (c *checker) target(path string, t *Target) {
 // engine checks that an engine is defined, by name: one that is defined
 // wrongly has its own problems.
 func (c *checker) engine(path, name string) {
-	names := c.doc.section("engines")
+	names := c.doc.file.Keys("engines")
 	if slices.Contains(names, name) {
 		return
 	}
 	hint := "no engines are defined"
-	if near := nearest(name, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q? defined at line %d", near, c.doc.line("engines."+near))
+	if near := decode.Nearest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q? defined at line %d", near, c.doc.file.Line("engines."+near))
 	} else if len(names) > 0 {
 		hint = "defined are: " + strings.Join(names, ", ")
 	}
@@ -401,16 +212,16 @@ func (c *checker) engine(path, name string) {
 // inherit fills in from defaults.retry what a route leaves out.
 func (c *checker) inherit(path string, r *Retry) {
 	from := c.doc.Config.Defaults.Retry
-	if !c.doc.has(path + ".attempts") {
+	if !c.doc.file.Has(path + ".attempts") {
 		r.Attempts = from.Attempts
 	}
-	if !c.doc.has(path + ".backoff") {
+	if !c.doc.file.Has(path + ".backoff") {
 		r.Backoff = from.Backoff
 	}
-	if !c.doc.has(path + ".jitter") {
+	if !c.doc.file.Has(path + ".jitter") {
 		r.Jitter = from.Jitter
 	}
-	if !c.doc.has(path + ".give_up_after") {
+	if !c.doc.file.Has(path + ".give_up_after") {
 		r.GiveUpAfter = from.GiveUpAfter
 	}
 }

@@ -1,21 +1,8 @@
 // Package config turns gateway.yaml into plain data with positions: the first
 // step of every start and every reload. It is strict, reports every problem at
 // once where it stands in the file, resolves ${env:…} and ${file:…}, and
-// watches the files it read. What needs compiling (CEL, cron, plugins) is left
-// to later stages, which report through [Document.Problem].
-//
-// The walker in decode.go reads the struct tags below, so that what is
-// accepted and what is described here cannot part:
-//
-//	yaml      the key
-//	default   its text when absent, written as in the file
-//	enum      the values allowed, separated by commas; soon: those of later versions
-//	required  "true": an absent key is a problem
-//	min       the smallest number allowed
-//	keys      what map keys look like: name, env or any (default: name)
-//	aka       wrong names people try for the key, answered with a hint
-//	scalar    on a blank field: the key that a lone scalar stands for
-//	later     on a blank field: keys that later versions know
+// names the files to watch. What needs compiling (CEL, cron, plugins) is left
+// to later stages, which report through [Document.Problem]. Package decode explains the struct tags.
 package config
 
 import (
@@ -92,8 +79,8 @@ type Webhook struct {
 	Path      string         `yaml:"path" aka:"url,endpoint"`            // default /webhooks/<name>
 	Secrets   []Key          `yaml:"secrets" aka:"secret,token,api_key"` // any may match
 	Signature *Signature     `yaml:"signature"`                          // scheme hmac only, and always there
-	Type      CEL            `yaml:"type"`                               // empty: the scheme's own type, else the webhook's name
-	ID        CEL            `yaml:"id"`                                 // empty: the scheme's delivery id, else the body's digest
+	Type      CEL            `yaml:"type" raw:"true"`                    // empty: the scheme's own type, else the webhook's name
+	ID        CEL            `yaml:"id" raw:"true"`                      // empty: the scheme's delivery id, else the body's digest
 	Headers   []string       `yaml:"headers"`                            // kept with the event; lower case
 	MaxBody   Size           `yaml:"max_body" min:"1"`                   // default server.max_body
 	Allow     []netip.Prefix `yaml:"allow" aka:"allow_ips,cidr"`         // source addresses; empty: any
@@ -173,10 +160,10 @@ type Route struct {
 	Enabled     bool              `yaml:"enabled" default:"true" aka:"active"`
 	Events      []string          `yaml:"events" required:"true" aka:"on,event,types"` // exact, or with * for segments
 	Match       map[string]Values `yaml:"match" keys:"any" aka:"filter,filters"`       // all lines hold; a list means any of
-	When        CEL               `yaml:"when" aka:"if,condition"`
+	When        CEL               `yaml:"when" raw:"true" aka:"if,condition"`
 	Run         Target            `yaml:"run" required:"true" aka:"workflow,target,action"`
 	With        any               `yaml:"with" aka:"input,inputs,data,args"` // maps, slices, strings, json.Number, bool; nil when absent
-	Key         CEL               `yaml:"key"`
+	Key         CEL               `yaml:"key" raw:"true"`
 	Order       string            `yaml:"order" default:"none" enum:"strict,none"`
 	Concurrency int               `yaml:"concurrency" min:"1"` // per key, or per route without key; 0: no limit of its own
 	Retry       Retry             `yaml:"retry" aka:"retries"`

@@ -1,167 +1,160 @@
 package config
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"reflect"
-	"strings"
 	"time"
-	"unicode/utf8"
 
-	"gopkg.in/yaml.v3"
+	"github.com/event-gateway/gateway/gateway/config/decode"
+	"github.com/event-gateway/gateway/gateway/config/document"
+	"github.com/event-gateway/gateway/gateway/config/files"
 )
+
+// A Problem is one thing wrong with the file, and where.
+type (
+	Problem  = document.Problem
+	Problems = document.Problems
+	Severity = document.Severity
+)
+
+// A warning lets the configuration through; an error does not.
+const (
+	Error   = document.Error
+	Warning = document.Warning
+)
+
+// Document is a configuration together with the text it came from, so that
+// whoever finds a problem later can still say where.
+type Document struct {
+	// Path is the file's name as it was given.
+	Path string
+	// Config is what the file says. It is complete only when loading it
+	// reported no error.
+	Config *Config
+	// Revision is the SHA-256 of the file's text in hex: of references, not of
+	// what they resolve to.
+	Revision string
+	// Fingerprint changes whenever the file or a file it refers to does.
+	Fingerprint string
+	// Files are the absolute paths of all files that were read or looked for,
+	// the configuration first.
+	Files []string
+
+	file *document.File
+}
+
+// Problem reports an error at a path such as routes.deploy-main.when or
+// webhooks.github.secrets[1]. A path that is not in the file is reported at
+// its nearest ancestor.
+func (d *Document) Problem(path, message, hint string) Problem {
+	return d.file.Problem(path, message, hint)
+}
+
+// ProblemIn reports an error at a line and column, both counted in characters
+// from 1, within the text of the scalar at path: where CEL found its error.
+// Folded and many-line scalars are pointed at as a whole.
+func (d *Document) ProblemIn(path string, line, col int, message, hint string) Problem {
+	return d.file.ProblemIn(path, line, col, message, hint)
+}
 
 // Options say how a configuration is loaded. The zero value is that of a
 // reload without generated secrets.
 type Options struct {
-	Strict    bool                        // warnings about secrets are errors
+	Strict    bool                        // warnings are errors
 	NoSecrets bool                        // unset variables and missing files are let through: for CI
 	Generate  bool                        // ${generate:path} creates what is missing
 	Env       func(string) (string, bool) // os.LookupEnv when nil
 	Now       func() time.Time            // time.Now when nil; decides which secrets have expired
 }
 
-// maxConfig is the largest configuration that is read.
-const maxConfig = 4 << 20
-
 // Load reads a configuration and reports everything wrong with it, sorted by
 // place. The document is never nil: even a broken one says which files to
 // watch for its repair.
 func Load(path string, opts Options) (*Document, Problems) {
-	text, err := readRegular(path, maxConfig)
+	set := files.NewSet()
+	text, err := set.Read(absolute(path))
 	if err != nil {
-		doc := &Document{Path: path, Config: &Config{}, source: newSource(path, "")}
-		doc.stamp(nil, &resolver{})
-		return doc, Problems{{File: path, Message: reason(err), Severity: Error}}
+		doc := &Document{Path: path, Config: &Config{}}
+		doc.file, _ = document.Parse(path, nil)
+		doc.stamp(nil, set)
+		return doc, Problems{{File: path, Message: files.Reason(err), Severity: Error}}
 	}
-	return Parse(path, text, opts)
+	return parse(path, text, set, opts)
 }
 
 // Parse is Load for text that has been read already; path says where its
 // relative paths start from.
 func Parse(path string, text []byte, opts Options) (*Document, Problems) {
+	set := files.NewSet()
+	set.Put(absolute(path), text)
+	return parse(path, text, set, opts)
+}
+
+func parse(path string, text []byte, set *files.Set, opts Options) (*Document, Problems) {
 	if opts.Env == nil {
 		opts.Env = os.LookupEnv
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	dir, err := filepath.Abs(filepath.Dir(path))
 	doc := &Document{Path: path, Config: &Config{}}
-	refs := &resolver{dir: dir, opts: opts, files: map[string]readFile{}}
-	defer doc.stamp(text, refs)
-	if err != nil {
-		return doc, Problems{{File: path, Message: err.Error(), Severity: Error}}
-	}
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	doc.source = newSource(path, string(text))
-	if problems := doc.parse(text); len(problems) > 0 {
+	defer doc.stamp(text, set)
+	var problems Problems
+	if doc.file, problems = document.Parse(path, text); len(problems) > 0 {
 		return doc, problems
 	}
-	d := &decoder{doc: doc, refs: refs}
-	d.value(doc.root, reflect.ValueOf(doc.Config).Elem(), place{})
-	doc.walked = d.problems
-	problems := append(d.problems, check(doc, dir, opts)...)
+	if problems = doc.version(); len(problems) > 0 {
+		return doc, problems
+	}
+	dir := filepath.Dir(absolute(path))
+	problems = decode.Into(doc.Config, doc.file, decode.References{
+		Dir: dir, Files: set, Env: opts.Env, NoSecrets: opts.NoSecrets, Generate: opts.Generate,
+	})
+	c := &checker{doc: doc, dir: dir, opts: opts, decoded: problems}
+	problems = append(problems, c.check()...)
 	problems.Sort()
 	return doc, problems
 }
 
+// absolute is path itself where the working folder cannot be told.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}
+
 // stamp records what the document was made from.
-func (d *Document) stamp(text []byte, refs *resolver) {
+func (d *Document) stamp(text []byte, set *files.Set) {
 	sum := sha256.Sum256(text)
 	d.Revision = hex.EncodeToString(sum[:])
-	path, err := filepath.Abs(d.Path)
-	if err != nil {
-		path = d.Path
-	}
-	d.Files = append([]string{path}, refs.order...)
-	mark := newFingerprint()
-	mark.add(path, text, nil)
-	for _, name := range refs.order {
-		mark.add(name, refs.files[name].content, refs.files[name].err)
-	}
-	d.Fingerprint = mark.sum()
-}
-
-// parse turns the text into nodes and refuses what is not one whole
-// configuration of a version known here.
-func (d *Document) parse(text []byte) Problems {
-	if !utf8.Valid(text) {
-		line := 1 + bytes.Count(text[:invalidAt(text)], []byte("\n"))
-		return Problems{d.source.problem(span{line: line, col: 1}, "", "is not UTF-8 text", "")}
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	var file, extra yaml.Node
-	switch err := decoder.Decode(&file); {
-	case errors.Is(err, io.EOF):
-		return d.empty()
-	case err != nil:
-		return Problems{d.source.syntaxProblem(err)}
-	}
-	d.root = file.Content[0]
-	d.source.hideSecrets(d.root)
-	d.index = map[*yaml.Node]table{}
-	d.indexMaps(d.root)
-	switch err := decoder.Decode(&extra); {
-	case errors.Is(err, io.EOF):
-	case err != nil:
-		return Problems{d.source.syntaxProblem(err)}
-	default:
-		at := span{line: extra.Line, col: max(extra.Column, 1)}
-		return Problems{d.source.problem(at, "", "a second document begins here: a configuration is one document", `remove the "---" line`)}
-	}
-	if isNull(d.root) {
-		return d.empty()
-	}
-	return d.version()
-}
-
-func invalidAt(text []byte) int {
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return len(text)
-}
-
-func (d *Document) empty() Problems {
-	return Problems{d.source.problem(span{line: 1, col: 1}, "", "the file is empty", `the smallest configuration is "version: 1"`)}
+	d.Files, d.Fingerprint = set.Paths(), set.Fingerprint()
 }
 
 // version looks at the version before anything else: a file for another
 // version would only produce misleading problems.
 func (d *Document) version() Problems {
-	found := d.find("version")
-	n := resolve(found.value)
-	if !found.exact || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Value == "1" {
-		return nil // the walker reports these, with all the rest
+	for _, e := range d.file.Entries(d.file.Root()) {
+		if n := document.Resolve(e.Value); e.Key.Value == "version" && n.ShortTag() == "!!int" && n.Value != "1" {
+			return Problems{d.Problem("version", fmt.Sprintf("this gateway understands version 1, not %s", n.Value), "")}
+		}
 	}
-	message := fmt.Sprintf("this gateway understands version 1, not %s", n.Value)
-	return Problems{d.Problem("version", message, "")}
+	return nil // absent or not a number: reported with all the rest
 }
 
-// fingerprint is a hash over files, in order, present or not.
-type fingerprint struct{ hash []byte }
+// A Watcher notices changes of the files of a document. Tell it about each
+// document that is loaded, sound or not: SetFiles(doc.Files, doc.Fingerprint).
+type (
+	Watcher      = files.Watcher
+	WatchOptions = files.WatchOptions
+)
 
-func newFingerprint() *fingerprint { return &fingerprint{} }
-
-func (f *fingerprint) add(path string, content []byte, err error) {
-	sum := sha256.Sum256(content)
-	state := "present"
-	if err != nil {
-		state = "absent"
-	}
-	next := sha256.Sum256([]byte(strings.Join([]string{string(f.hash), path, state, string(sum[:])}, "\x00")))
-	f.hash = next[:]
+// NewWatcher returns a watcher for the files of doc; see [files.Watcher].
+func NewWatcher(doc *Document, onChange func(), opts WatchOptions) *Watcher {
+	w := files.NewWatcher(onChange, opts)
+	w.SetFiles(doc.Files, doc.Fingerprint)
+	return w
 }
-
-func (f *fingerprint) sum() string { return hex.EncodeToString(f.hash) }

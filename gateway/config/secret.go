@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/event-gateway/gateway/gateway/config/decode"
 )
 
 const redacted = "[redacted]"
@@ -10,18 +12,14 @@ const redacted = "[redacted]"
 // Secret is text that no printing, logging or marshalling shows.
 type Secret struct {
 	text    string
-	origin  origin
+	origin  decode.Origin
 	dropped bool // empty from a ${env:NAME:-} default: as if not written
 }
 
-// origin tells what a scalar's text came from.
-type origin int
-
-const (
-	literal   origin = iota // as written
-	reference               // at least one reference was resolved
-	unknown                 // a reference could not be, and need not be
-)
+// Receive sets the secret to a text from the file.
+func (s *Secret) Receive(t decode.Text) {
+	*s = Secret{text: t.Value, origin: t.Origin, dropped: t.Defaulted && t.Value == ""}
+}
 
 // Reveal hands out a copy of the secret itself.
 func (s Secret) Reveal() []byte { return []byte(s.text) }
@@ -47,7 +45,7 @@ const minSecret = 16
 // weakness says why a secret must not be used; empty when it may.
 func (s Secret) weakness() string {
 	switch {
-	case s.origin == unknown:
+	case s.origin == decode.Unknown:
 		return ""
 	case s.text == "":
 		return "is empty"

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -198,19 +197,4 @@ func (t *Target) UnmarshalText(text []byte) error {
 	}
 	t.Engine, t.Workflow = engine, workflow
 	return nil
-}
-
-// parsePrefix reads 203.0.113.0/24, or one address as a network of its own.
-func parsePrefix(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, errors.New("want a network like 203.0.113.0/24 or an address")
-	}
-	if p != p.Masked() {
-		return netip.Prefix{}, fmt.Errorf("has bits set beyond its prefix: write %s", p.Masked())
-	}
-	return p, nil
 }

@@ -1,4 +1,4 @@
-package config
+package files
 
 import (
 	"context"
@@ -34,14 +34,15 @@ type Watcher struct {
 	onChange func()
 
 	mu    sync.Mutex
-	files []string
+	paths []string
 	seen  string        // fingerprint last loaded or announced
 	moved chan struct{} // SetFiles was called
 }
 
-// NewWatcher returns a watcher for the files of doc. Run calls onChange, from
+// NewWatcher returns a watcher that has seen nothing yet: call SetFiles first.
+// Run calls onChange, from
 // its own goroutine, each time their content has become another and settled.
-func NewWatcher(doc *Document, onChange func(), opts WatchOptions) *Watcher {
+func NewWatcher(onChange func(), opts WatchOptions) *Watcher {
 	for _, t := range []struct {
 		value *time.Duration
 		usual time.Duration
@@ -50,16 +51,15 @@ func NewWatcher(doc *Document, onChange func(), opts WatchOptions) *Watcher {
 			*t.value = t.usual
 		}
 	}
-	w := &Watcher{opts: opts, onChange: onChange, moved: make(chan struct{}, 1)}
-	w.SetFiles(doc)
-	return w
+	return &Watcher{opts: opts, onChange: onChange, moved: make(chan struct{}, 1)}
 }
 
-// SetFiles makes doc what has been seen: call it after each load, whether or
-// not the load found problems, also from within onChange.
-func (w *Watcher) SetFiles(doc *Document) {
+// SetFiles says which files to watch and what was seen of them, as
+// [Set.Paths] and [Set.Fingerprint] have it: call it after each load, whether
+// or not that found problems, also from within onChange.
+func (w *Watcher) SetFiles(paths []string, fingerprint string) {
 	w.mu.Lock()
-	w.files, w.seen = slices.Clone(doc.Files), doc.Fingerprint
+	w.paths, w.seen = slices.Clone(paths), fingerprint
 	w.mu.Unlock()
 	select {
 	case w.moved <- struct{}{}:
@@ -132,7 +132,7 @@ func (w *Watcher) arm(notify *fsnotify.Watcher) {
 		return
 	}
 	w.mu.Lock()
-	dirs := folders(w.files)
+	dirs := folders(w.paths)
 	w.mu.Unlock()
 	for _, dir := range dirs {
 		_ = notify.Add(dir) // if it cannot be watched, polling remains
@@ -199,16 +199,11 @@ func (w *Watcher) announce(mark string) {
 
 func (w *Watcher) read() string {
 	w.mu.Lock()
-	files := w.files
+	paths := w.paths
 	w.mu.Unlock()
-	mark := newFingerprint()
-	for i, file := range files {
-		limit := int64(maxFile)
-		if i == 0 {
-			limit = maxConfig
-		}
-		content, err := readRegular(file, limit)
-		mark.add(file, content, err)
+	now := NewSet()
+	for _, path := range paths {
+		_, _ = now.Read(path) // a file that cannot be read is a state like another
 	}
-	return mark.sum()
+	return now.Fingerprint()
 }

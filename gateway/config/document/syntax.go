@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 )
@@ -203,7 +204,7 @@ func (s *source) hideUnparsed() {
 		if isText {
 			below = -1
 		}
-		for _, key := range strings.FieldsFunc(text, func(r rune) bool { return !isAlnum(r) && r != '_' }) {
+		for _, key := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '_' }) {
 			at := strings.Index(text, key)
 			if after := strings.TrimLeft(text[at+len(key):], `"' `); holdsSecret(key) && strings.HasPrefix(after, ":") {
 				s.starLiterals(i+1, len(text)-len(after)+1)

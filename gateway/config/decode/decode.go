@@ -1,24 +1,41 @@
-package config
+// Package decode reads a YAML document into tagged structs, strictly: whatever
+// the structs do not know is a problem, and all problems are reported at once.
+// It replaces references such as ${env:NAME} on the way. It knows nothing of
+// what the structs mean; the checks that follow do.
+//
+// These tags describe what is accepted:
+//
+//	yaml      the key
+//	default   its text when absent, written as in the file
+//	enum      the values allowed, separated by commas; soon: those of later versions
+//	required  "true": an absent key is a problem
+//	min       the smallest number allowed
+//	raw       "true": the text is an expression, in which nothing is replaced
+//	keys      what map keys look like: name, env or any (default: name)
+//	aka       wrong names people try for the key, answered with a hint
+//	scalar    on a blank field: the key that a lone scalar stands for
+//	later     on a blank field: keys that later versions know
+package decode
 
 import (
 	"encoding"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/event-gateway/gateway/gateway/config/document"
 )
 
 // decoder walks the file and the structs of config.go together. It never
 // stops at a problem: what cannot be read keeps its default.
 type decoder struct {
-	doc      *Document
-	refs     *resolver
-	problems Problems
+	file     *document.File
+	refs     References
+	problems document.Problems
 	aliased  int // nodes visited through aliases, against alias bombs
 }
 
@@ -50,15 +67,20 @@ func (at place) item(i int) place {
 	return at
 }
 
+// Receiver is a type that wants to know where its text came from.
+type Receiver interface{ Receive(Text) }
+
+// Into reads a file into the struct that target points to. What cannot be
+// read keeps its default and is reported.
+func Into(target any, file *document.File, refs References) document.Problems {
+	d := &decoder{file: file, refs: refs}
+	d.value(file.Root(), reflect.ValueOf(target).Elem(), place{})
+	return d.problems
+}
+
 // report adds a problem at a node; keys say so by passing themselves.
 func (d *decoder) report(n *yaml.Node, at place, message, hint string) {
-	where := d.doc.source.span(n)
-	if n.Kind != yaml.ScalarNode || n.Value == "" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
-		if at.key != nil && n.Tag != "" && !isCustom(n) {
-			where = d.doc.source.span(at.key)
-		}
-	}
-	d.problems = append(d.problems, d.doc.source.problem(where, at.path, message, hint))
+	d.problems = append(d.problems, d.file.At(n, at.key, at.path, message, hint))
 }
 
 // value reads node n into v, whose type says what is wanted.
@@ -67,21 +89,14 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at place) {
 	if !ok {
 		return
 	}
-	switch v.Interface().(type) {
-	case Secret:
-		d.secret(n, v, at)
+	switch to := v.Addr().Interface().(type) {
+	case Receiver:
+		d.receive(n, to, at)
 		return
-	case json.RawMessage:
+	case *json.RawMessage:
 		d.rawJSON(n, v, at)
 		return
-	case Values:
-		v.Set(reflect.ValueOf(d.matchValues(n, at)))
-		return
-	case time.Time, netip.Prefix:
-		d.scalar(n, v, at)
-		return
-	}
-	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	case encoding.TextUnmarshaler:
 		d.scalar(n, v, at)
 		return
 	}
@@ -98,7 +113,11 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at place) {
 	case reflect.Map:
 		d.table(n, v, at)
 	case reflect.Slice:
-		d.list(n, v, at)
+		if v.Type().Elem().Kind() == reflect.Interface {
+			d.matchValues(n, v, at)
+		} else {
+			d.list(n, v, at)
+		}
 	default:
 		d.scalar(n, v, at)
 	}
@@ -108,7 +127,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at place) {
 func (d *decoder) enter(n *yaml.Node, at *place) (*yaml.Node, bool) {
 	cycle := false
 	if n.Kind == yaml.AliasNode {
-		n = resolve(n)
+		n = document.Resolve(n)
 		cycle = slices.Contains(at.alias, n)
 		at.alias = append(slices.Clip(at.alias), n)
 	}
@@ -140,15 +159,11 @@ func isCustom(n *yaml.Node) bool {
 	return n.Kind != yaml.AliasNode
 }
 
-func isNull(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
-}
-
 // structure reads a map with known keys.
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, at place) {
 	fillDefaults(v)
 	known := knownKeys(v.Type())
-	if n.Kind == yaml.ScalarNode && !isNull(n) && known.scalar != "" {
+	if n.Kind == yaml.ScalarNode && !document.IsNull(n) && known.scalar != "" {
 		d.value(n, v.FieldByIndex(known.fields[known.scalar].Index), at)
 		return
 	}
@@ -157,15 +172,15 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, at place) {
 	}
 	given := map[string]bool{}
 	for _, e := range d.unique(n, at) {
-		key := e.key.Value
+		key := e.Key.Value
 		given[key] = true
 		if f, ok := known.fields[key]; ok {
-			d.value(e.value, v.FieldByIndex(f.Index), at.child(e.key, f.Tag))
+			d.value(e.Value, v.FieldByIndex(f.Index), at.child(e.Key, f.Tag))
 			continue
 		}
 		if at.path != "" || !strings.HasPrefix(key, "x-") {
 			message, hint := known.unknown(key)
-			d.report(e.key, at.child(e.key, ""), message, hint)
+			d.report(e.Key, at.child(e.Key, ""), message, hint)
 		}
 	}
 	for _, key := range known.order {
@@ -186,7 +201,7 @@ func (d *decoder) missing(n *yaml.Node, at place, key string) {
 // isMap reports whether n is a map. Nothing at all is an empty one: a section
 // whose entries are commented out.
 func (d *decoder) isMap(n *yaml.Node, at place) bool {
-	if n.Kind == yaml.MappingNode || isNull(n) {
+	if n.Kind == yaml.MappingNode || document.IsNull(n) {
 		return true
 	}
 	d.wrongType(n, at, "a map")
@@ -194,17 +209,17 @@ func (d *decoder) isMap(n *yaml.Node, at place) bool {
 }
 
 // unique lists the entries of a map and reports keys that cannot be used.
-func (d *decoder) unique(n *yaml.Node, at place) []entry {
+func (d *decoder) unique(n *yaml.Node, at place) []document.Entry {
 	first := map[string]*yaml.Node{}
-	var good []entry
-	for _, e := range d.doc.entries(n) {
-		switch before := first[e.key.Value]; {
-		case e.key.Kind == yaml.AliasNode || e.key.Kind != yaml.ScalarNode || isNull(e.key):
-			d.report(e.key, at, "a key must be plain text", "")
+	var good []document.Entry
+	for _, e := range d.file.Entries(n) {
+		switch before := first[e.Key.Value]; {
+		case e.Key.Kind == yaml.AliasNode || e.Key.Kind != yaml.ScalarNode || document.IsNull(e.Key):
+			d.report(e.Key, at, "a key must be plain text", "")
 		case before != nil:
-			d.report(e.key, at.child(e.key, ""), fmt.Sprintf("is defined twice, first at line %d", before.Line), "")
+			d.report(e.Key, at.child(e.Key, ""), fmt.Sprintf("is defined twice, first at line %d", before.Line), "")
 		default:
-			first[e.key.Value] = e.key
+			first[e.Key.Value] = e.Key
 			good = append(good, e)
 		}
 	}
@@ -218,14 +233,14 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, at place) {
 	}
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, e := range d.unique(n, at) {
-		below := at.child(e.key, "")
-		if hint := badKey(e.key.Value, at.tag.Get("keys")); hint != "" {
-			d.report(e.key, below, fmt.Sprintf("%q cannot be a name", e.key.Value), hint)
+		below := at.child(e.Key, "")
+		if hint := badKey(e.Key.Value, at.tag.Get("keys")); hint != "" {
+			d.report(e.Key, below, fmt.Sprintf("%q cannot be a name", e.Key.Value), hint)
 			continue
 		}
 		one := reflect.New(v.Type().Elem()).Elem()
-		d.value(e.value, one, below)
-		v.SetMapIndex(reflect.ValueOf(e.key.Value), one)
+		d.value(e.Value, one, below)
+		v.SetMapIndex(reflect.ValueOf(e.Key.Value), one)
 	}
 }
 
@@ -253,7 +268,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, at place) {
 	for i, item := range n.Content {
 		one := reflect.New(v.Type().Elem()).Elem()
 		d.value(item, one, at.item(i))
-		if !d.refs.opts.NoSecrets || !one.IsZero() {
+		if !d.refs.NoSecrets || !one.IsZero() {
 			v.Set(reflect.Append(v, one))
 		}
 	}
@@ -264,12 +279,14 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, at place) {
 func fillDefaults(v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		_, leaf := reflect.New(f.Type).Interface().(encoding.TextUnmarshaler)
+		to := reflect.New(f.Type).Interface()
+		_, leaf := to.(encoding.TextUnmarshaler)
+		_, receives := to.(Receiver)
 		if text, ok := f.Tag.Lookup("default"); ok {
 			if err := setText(v.Field(i), text); err != nil {
-				panic("config: default of " + f.Name + ": " + err.Error()) // a slip in config.go
+				panic("decode: default of " + f.Name + ": " + err.Error()) // a slip of the struct's author
 			}
-		} else if f.Type.Kind() == reflect.Struct && !leaf && f.IsExported() && f.Type != reflect.TypeFor[Secret]() {
+		} else if f.Type.Kind() == reflect.Struct && !leaf && !receives && f.IsExported() {
 			fillDefaults(v.Field(i))
 		}
 	}

@@ -1,21 +1,22 @@
-package config
+package files
 
 import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
-// watched is a configuration on a real file system and a running watcher that
-// loads it anew on each change, as a gateway does.
+// watched is a file on a real file system and a running watcher that loads it
+// anew on each change, as a gateway does.
 type watched struct {
 	t       *testing.T
 	dir     string
 	path    string
 	watcher *Watcher
-	loaded  chan string // store.path of what was loaded
+	loaded  chan string // the content of what was loaded
 }
 
 func watch(t *testing.T, path string, opts WatchOptions) *watched {
@@ -24,8 +25,9 @@ func watch(t *testing.T, path string, opts WatchOptions) *watched {
 		opts.Quiet, opts.Agree = 10*time.Millisecond, 2*time.Millisecond
 	}
 	w := &watched{t: t, dir: filepath.Dir(path), path: path, loaded: make(chan string, 100)}
-	doc, _ := Load(path, testOptions())
-	w.watcher = NewWatcher(doc, w.reload, opts)
+	w.watcher = NewWatcher(w.reload, opts)
+	set, _ := load(path)
+	w.watcher.SetFiles(set.Paths(), set.Fingerprint())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.watcher.Run(ctx) }()
@@ -39,13 +41,25 @@ func watch(t *testing.T, path string, opts WatchOptions) *watched {
 }
 
 func (w *watched) reload() {
-	doc, problems := Load(w.path, testOptions())
-	w.watcher.SetFiles(doc)
-	if problems.Failed() {
-		w.loaded <- "broken"
-		return
+	set, content := load(w.path)
+	w.watcher.SetFiles(set.Paths(), set.Fingerprint())
+	w.loaded <- content
+}
+
+// load returns the content of a file; of the one it names, if it names one.
+func load(path string) (*Set, string) {
+	set := NewSet()
+	for {
+		text, err := set.Read(path)
+		if err != nil {
+			return set, "broken"
+		}
+		named, ok := strings.CutPrefix(string(text), "see ")
+		if !ok {
+			return set, string(text)
+		}
+		path = named
 	}
-	w.loaded <- filepath.Base(doc.Config.Store.Path)
 }
 
 // expect waits until the wanted state is loaded. States on the way there,
@@ -64,8 +78,6 @@ func (w *watched) expect(want string) {
 		}
 	}
 }
-
-func text(name string) string { return "version: 1\nstore:\n  path: ./" + name + "\n" }
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
@@ -88,19 +100,19 @@ const never = time.Hour // no poll: events alone must do
 
 func TestWatchSaves(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "gateway.yaml")
-	write(t, path, text("one"))
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "one")
 	w := watch(t, path, WatchOptions{Poll: never})
 	for _, name := range []string{"two", "three", "four"} {
-		write(t, path, text(name)) // truncates, then writes
+		write(t, path, name) // truncates, then writes
 		w.expect(name)
 		draft := path + "~"
-		write(t, draft, text(name+"-renamed"))
+		write(t, draft, name+"-renamed")
 		must(t, os.Rename(draft, path))
 		w.expect(name + "-renamed")
 		must(t, os.Remove(path))
 		w.expect("broken")
-		write(t, path, text(name+"-created"))
+		write(t, path, name+"-created")
 		w.expect(name + "-created")
 	}
 }
@@ -110,14 +122,14 @@ func TestWatchSaves(t *testing.T) {
 func TestWatchKubernetes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	path := filepath.Join(dir, "gateway.yaml")
+	path := filepath.Join(dir, "file")
 	swap := func(version string) {
-		write(t, filepath.Join(dir, version, "gateway.yaml"), text(version))
+		write(t, filepath.Join(dir, version, "file"), version)
 		must(t, os.Symlink(version, filepath.Join(dir, "..data_tmp")))
 		must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 	}
 	swap("v1")
-	must(t, os.Symlink(filepath.Join("..data", "gateway.yaml"), path))
+	must(t, os.Symlink(filepath.Join("..data", "file"), path))
 	w := watch(t, path, WatchOptions{Poll: never})
 	for _, version := range []string{"v2", "v3", "v4"} {
 		swap(version)
@@ -128,34 +140,33 @@ func TestWatchKubernetes(t *testing.T) {
 func TestWatchFolderVanishes(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	path := filepath.Join(dir, "gateway.yaml")
-	write(t, path, text("one"))
+	path := filepath.Join(dir, "file")
+	write(t, path, "one")
 	w := watch(t, path, WatchOptions{Poll: never})
 	for _, name := range []string{"two", "three"} {
 		must(t, os.RemoveAll(filepath.Dir(dir)))
 		w.expect("broken")
-		write(t, path, text(name))
+		write(t, path, name)
 		w.expect(name)
 		must(t, os.Rename(dir, dir+"-"+name))
 		w.expect("broken")
-		write(t, path, text(name+"-again"))
+		write(t, path, name+"-again")
 		w.expect(name + "-again")
 	}
 }
 
-// TestWatchReferences follows the files that the configuration refers to, as
+// TestWatchReferences follows the files that a file refers to, as
 // these change from load to load.
 func TestWatchReferences(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "gateway.yaml")
+	path := filepath.Join(t.TempDir(), "file")
 	other := filepath.Join(t.TempDir(), "name")
 	write(t, other, "one")
-	write(t, path, text("none"))
+	write(t, path, "none")
 	w := watch(t, path, WatchOptions{Poll: never})
-	write(t, path, text("${file:"+other+"}"))
-	// The path of the store is ./ and the content, so only the base counts.
+	write(t, path, "see "+other)
 	w.expect("one")
-	write(t, other, "two\n")
+	write(t, other, "two")
 	w.expect("two")
 	must(t, os.Remove(other))
 	w.expect("broken")
@@ -165,10 +176,10 @@ func TestWatchReferences(t *testing.T) {
 
 func TestWatchPolls(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "gateway.yaml")
-	write(t, path, text("one"))
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "one")
 	w := watch(t, path, WatchOptions{Poll: 5 * time.Millisecond, pollOnly: true})
-	write(t, path, text("two"))
+	write(t, path, "two")
 	w.expect("two")
 }
 
@@ -176,15 +187,15 @@ func TestWatchPolls(t *testing.T) {
 // it was says nothing.
 func TestWatchUnchanged(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "gateway.yaml")
-	write(t, path, text("one"))
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "one")
 	w := watch(t, path, WatchOptions{Poll: 5 * time.Millisecond})
 	for range 20 {
 		draft := path + "~"
-		write(t, draft, text("one"))
+		write(t, draft, "one")
 		must(t, os.Rename(draft, path))
 	}
-	write(t, path+"~", text("two"))
+	write(t, path+"~", "two")
 	must(t, os.Rename(path+"~", path))
 	if got := <-w.loaded; got != "two" {
 		t.Errorf("loaded %q first, want two", got)
@@ -195,8 +206,8 @@ func TestWatchUnchanged(t *testing.T) {
 // keep a change from being noticed.
 func TestWatchBusyFolder(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "gateway.yaml")
-	write(t, path, text("one"))
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "one")
 	w := watch(t, path, WatchOptions{Poll: never, Quiet: 50 * time.Millisecond, Agree: time.Millisecond})
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -210,7 +221,7 @@ func TestWatchBusyFolder(t *testing.T) {
 			}
 		}
 	}()
-	write(t, path, text("two"))
+	write(t, path, "two")
 	w.expect("two")
 	close(stop)
 	<-done
@@ -219,12 +230,13 @@ func TestWatchBusyFolder(t *testing.T) {
 // TestWatchStartsLate: what changed between loading and watching is noticed.
 func TestWatchStartsLate(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "gateway.yaml")
-	write(t, path, text("one"))
-	doc, _ := Load(path, testOptions())
-	write(t, path, text("two"))
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "one")
+	set, _ := load(path)
+	write(t, path, "two")
 	changed := make(chan struct{})
-	w := NewWatcher(doc, func() { close(changed) }, WatchOptions{Poll: never, Quiet: time.Millisecond})
+	w := NewWatcher(func() { close(changed) }, WatchOptions{Poll: never, Quiet: time.Millisecond})
+	w.SetFiles(set.Paths(), set.Fingerprint())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()

@@ -1,4 +1,8 @@
-package config
+// Package document is a YAML file with positions: its nodes, where each of
+// them stands, and the problems that anybody finds in it. It comes before the
+// decoder, which reads the nodes, and outlives it, since later stages report
+// problems too.
+package document
 
 import (
 	"cmp"

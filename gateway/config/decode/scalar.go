@@ -1,4 +1,4 @@
-package config
+package decode
 
 import (
 	"encoding"
@@ -12,9 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/event-gateway/gateway/gateway/config/document"
 )
 
 // scalar reads one value of any type that is written as a scalar.
@@ -22,20 +23,18 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at place) {
 	if !d.isScalar(n, v, at) {
 		return
 	}
-	text := resolved{text: n.Value}
-	if v.Type() != reflect.TypeFor[CEL]() {
-		var ok bool
-		if text, ok = d.substitute(n, at); !ok {
-			return
-		}
-	} else if cut(n) {
-		d.report(n, at, `a space and "#" start a comment, which cuts this text short`, "quote it, or use a | block")
+	if at.tag.Get("raw") != "" {
+		d.raw(n, v, at)
 		return
 	}
-	if text.origin == unknown && v.Kind() != reflect.String {
+	text, ok := d.substitute(n, at)
+	if !ok {
 		return
 	}
-	if err := setText(v, text.text); err != nil {
+	if text.Origin == Unknown && v.Kind() != reflect.String {
+		return
+	}
+	if err := setText(v, text.Value); err != nil {
 		d.report(n, at, err.Error()+shown(n, text), "")
 		return
 	}
@@ -44,19 +43,28 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at place) {
 	}
 }
 
+// raw reads an expression.
+func (d *decoder) raw(n *yaml.Node, v reflect.Value, at place) {
+	if cut(n) {
+		d.report(n, at, `a space and "#" start a comment, which cuts this text short`, "quote it, or use a | block")
+		return
+	}
+	v.SetString(n.Value)
+}
+
 // isScalar refuses nodes whose YAML type is not what v wants.
 func (d *decoder) isScalar(n *yaml.Node, v reflect.Value, at place) bool {
 	tag := n.ShortTag()
 	_, parses := v.Addr().Interface().(encoding.TextUnmarshaler)
 	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 	switch {
-	case n.Kind == yaml.ScalarNode && isNull(n):
+	case n.Kind == yaml.ScalarNode && document.IsNull(n):
 		d.report(n, at, "has no value", "")
 		return false
 	case n.Kind != yaml.ScalarNode:
 		d.wrongType(n, at, wanted(v))
 		return false
-	case parses || v.Type() == reflect.TypeFor[CEL]() || v.Type() == reflect.TypeFor[netip.Prefix]() || strings.Contains(n.Value, "${"):
+	case parses || at.tag.Get("raw") != "" || strings.Contains(n.Value, "${"):
 	case v.Kind() == reflect.String && tag != "!!str" && tag != "!!timestamp":
 		d.report(n, at, fmt.Sprintf("want text, got %s", describe(n)), fmt.Sprintf("quote it: %q", n.Value))
 		return false
@@ -79,8 +87,8 @@ func cut(n *yaml.Node) bool {
 }
 
 // shown quotes a value for a message, but never what a reference resolved to.
-func shown(n *yaml.Node, text resolved) string {
-	if text.origin == literal {
+func shown(n *yaml.Node, text Text) string {
+	if text.Origin == Literal {
 		return fmt.Sprintf(", got %q", n.Value)
 	}
 	return ", which " + n.Value + " is not"
@@ -88,9 +96,6 @@ func shown(n *yaml.Node, text resolved) string {
 
 // setText reads the text of a scalar into v.
 func setText(v reflect.Value, text string) (err error) {
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok && v.Type() != reflect.TypeFor[time.Time]() && v.Type() != reflect.TypeFor[netip.Prefix]() {
-		return u.UnmarshalText([]byte(text))
-	}
 	switch to := v.Addr().Interface().(type) {
 	case *time.Time:
 		if *to, err = time.Parse(time.RFC3339, text); err != nil {
@@ -100,6 +105,8 @@ func setText(v reflect.Value, text string) (err error) {
 	case *netip.Prefix:
 		*to, err = parsePrefix(text)
 		return err
+	case encoding.TextUnmarshaler:
+		return to.UnmarshalText([]byte(text))
 	}
 	switch v.Kind() {
 	case reflect.Int:
@@ -161,37 +168,27 @@ func (d *decoder) enum(n *yaml.Node, value string, at place) {
 		return
 	}
 	hint := ""
-	if near := nearest(value, allowed); near != "" {
-		hint = didYouMean(near)
+	if near := Nearest(value, allowed); near != "" {
+		hint = DidYouMean(near)
 	}
 	d.report(n, at, fmt.Sprintf("want one of %s, got %q", strings.Join(allowed, ", "), n.Value), hint)
 }
 
 // substitute resolves the references of a scalar and reports each that fails.
-func (d *decoder) substitute(n *yaml.Node, at place) (resolved, bool) {
+func (d *decoder) substitute(n *yaml.Node, at place) (Text, bool) {
 	if !strings.Contains(n.Value, "$") {
-		return resolved{text: n.Value}, true
+		return Text{Value: n.Value}, true
 	}
 	text, bad := d.refs.expand(n.Value)
 	for _, b := range bad {
-		where := d.doc.source.span(n)
-		line, col := textPosition(n.Value, b.at)
-		if inside, exact := d.doc.source.inside(n, line, col); exact {
-			where = inside
-		}
-		d.problems = append(d.problems, d.doc.source.problem(where, at.path, b.message, b.hint))
+		d.problems = append(d.problems, d.file.AtOffset(n, b.at, at.path, b.message, b.hint))
 	}
 	return text, len(bad) == 0
 }
 
-// textPosition turns a count of characters into a line and column from 1.
-func textPosition(text string, at int) (line, col int) {
-	before := string([]rune(text)[:at])
-	last := before[strings.LastIndex(before, "\n")+1:]
-	return 1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(last)
-}
-
-func (d *decoder) secret(n *yaml.Node, v reflect.Value, at place) {
+// receive hands a text to a type that wants to know where it came from. Its
+// value is not shown: it may be a secret.
+func (d *decoder) receive(n *yaml.Node, to Receiver, at place) {
 	if n.Kind != yaml.ScalarNode {
 		d.wrongType(n, at, "text")
 		return
@@ -201,30 +198,29 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, at place) {
 		return
 	}
 	if text, ok := d.substitute(n, at); ok {
-		dropped := text.defaulted && text.text == ""
-		v.Set(reflect.ValueOf(Secret{text: text.text, origin: text.origin, dropped: dropped}))
+		to.Receive(text)
 	}
 }
 
 // matchValues reads a scalar or a list of scalars, as written: match compares
-// with what senders send, so nothing is substituted.
-func (d *decoder) matchValues(n *yaml.Node, at place) Values {
-	if n.Kind != yaml.SequenceNode {
-		if one, ok := d.matchValue(n, at); ok {
-			return Values{one}
-		}
-		return nil
+// with what senders send, so nothing is replaced.
+func (d *decoder) matchValues(n *yaml.Node, v reflect.Value, at place) {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = n.Content
 	}
-	if len(n.Content) == 0 {
+	if len(items) == 0 {
 		d.report(n, at, "an empty list matches nothing", "")
 	}
-	var all Values
-	for i, item := range n.Content {
-		if one, ok := d.matchValue(item, at.item(i)); ok {
-			all = append(all, one)
+	all := make([]any, len(items))
+	for i, item := range items {
+		below := at
+		if n.Kind == yaml.SequenceNode {
+			below = at.item(i)
 		}
+		all[i], _ = d.matchValue(item, below)
 	}
-	return all
+	v.Set(reflect.ValueOf(all).Convert(v.Type()))
 }
 
 func (d *decoder) matchValue(n *yaml.Node, at place) (any, bool) {
@@ -285,7 +281,7 @@ func (d *decoder) free(n *yaml.Node, at place) (any, bool) {
 	case yaml.MappingNode:
 		m := map[string]any{}
 		for _, e := range d.unique(n, at) {
-			m[e.key.Value], _ = d.free(e.value, at.child(e.key, ""))
+			m[e.Key.Value], _ = d.free(e.Value, at.child(e.Key, ""))
 		}
 		return m, true
 	case yaml.SequenceNode:
@@ -299,7 +295,7 @@ func (d *decoder) free(n *yaml.Node, at place) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	return d.typed(n, text.text, at)
+	return d.typed(n, text.Value, at)
 }
 
 func (d *decoder) rawJSON(n *yaml.Node, v reflect.Value, at place) {
@@ -338,7 +334,7 @@ func kind(n *yaml.Node) string {
 		return "a map"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	case isNull(n):
+	case document.IsNull(n):
 		return "nothing"
 	}
 	switch n.ShortTag() {
@@ -358,4 +354,19 @@ func describe(n *yaml.Node) string {
 		return n.Value
 	}
 	return kind(n)
+}
+
+// parsePrefix reads 203.0.113.0/24, or one address as a network of its own.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, errors.New("want a network like 203.0.113.0/24 or an address")
+	}
+	if p != p.Masked() {
+		return netip.Prefix{}, fmt.Errorf("has bits set beyond its prefix: write %s", p.Masked())
+	}
+	return p, nil
 }

@@ -1,4 +1,4 @@
-package config
+package decode
 
 import (
 	"fmt"
@@ -39,20 +39,21 @@ func (k keys) unknown(key string) (message, hint string) {
 	}
 	for _, name := range k.order {
 		if slices.Contains(strings.Split(k.fields[name].Tag.Get("aka"), ","), strings.ToLower(key)) {
-			return fmt.Sprintf("unknown key %q", key), didYouMean(name)
+			return fmt.Sprintf("unknown key %q", key), DidYouMean(name)
 		}
 	}
-	if near := nearest(key, k.order); near != "" {
-		return fmt.Sprintf("unknown key %q", key), didYouMean(near)
+	if near := Nearest(key, k.order); near != "" {
+		return fmt.Sprintf("unknown key %q", key), DidYouMean(near)
 	}
 	return fmt.Sprintf("unknown key %q", key), "known here: " + strings.Join(k.order, ", ")
 }
 
-func didYouMean(name string) string { return fmt.Sprintf("did you mean %q?", name) }
+// DidYouMean words a hint.
+func DidYouMean(name string) string { return fmt.Sprintf("did you mean %q?", name) }
 
-// nearest returns the candidate that a typist may have meant: at most one
+// Nearest returns the candidate that a typist may have meant: at most one
 // slip in three letters away.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, found := max(1, len(word)/3)+1, ""
 	for _, c := range candidates {
 		if dist := distance(strings.ToLower(word), strings.ToLower(c)); dist < best {

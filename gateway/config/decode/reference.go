@@ -1,39 +1,44 @@
-package config
+package decode
 
 import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/event-gateway/gateway/gateway/config/files"
 )
 
-// resolver replaces references in scalar values. It reads each file once, so
-// that all of a document sees the same content, and remembers what it read.
-type resolver struct {
-	dir   string // of the configuration file: what relative paths start from
-	opts  Options
-	files map[string]readFile
-	order []string // of files
+// References say how ${…} in scalar values is replaced.
+type References struct {
+	Dir       string                      // what relative paths start from
+	Files     *files.Set                  // reads, and remembers what was read
+	Env       func(string) (string, bool) // as os.LookupEnv
+	NoSecrets bool                        // unset variables and missing files are let through
+	Generate  bool                        // ${generate:path} creates what is missing
 }
 
-type readFile struct {
-	content []byte
-	err     error
+// Text is a scalar's text with its references replaced.
+type Text struct {
+	Value     string
+	Origin    Origin
+	Defaulted bool // the default of an unset or empty variable was used
 }
 
-// resolved is a text with its references replaced.
-type resolved struct {
-	text      string
-	origin    origin
-	defaulted bool // the default of an unset variable was used
-}
+// Origin tells what a text came from.
+type Origin int
+
+// Where a text can come from.
+const (
+	Literal   Origin = iota // it stands in the file as it is
+	Reference               // at least one reference was replaced
+	Unknown                 // a reference could not be, and need not be
+)
 
 // badReference is one reference that could not be resolved, and at which
 // character of the text it begins.
@@ -45,9 +50,9 @@ type badReference struct {
 // expand replaces the references in text. $${ stands for a literal ${, and
 // ${{ … }} is left alone: it belongs to the time of the event, as does its
 // own escape, $${{.
-func (r *resolver) expand(text string) (resolved, []badReference) {
+func (r References) expand(text string) (Text, []badReference) {
 	var out strings.Builder
-	var got resolved
+	var got Text
 	var bad []badReference
 	for rest := text; rest != ""; {
 		before, token, tail := nextReference(rest)
@@ -63,11 +68,11 @@ func (r *resolver) expand(text string) (resolved, []badReference) {
 			bad = append(bad, *problem)
 			continue
 		}
-		out.WriteString(value.text)
-		got.origin = max(got.origin, value.origin)
-		got.defaulted = got.defaulted || value.defaulted
+		out.WriteString(value.Value)
+		got.Origin = max(got.Origin, value.Origin)
+		got.Defaulted = got.Defaulted || value.Defaulted
 	}
-	got.text = out.String()
+	got.Value = out.String()
 	return got, bad
 }
 
@@ -101,10 +106,10 @@ func nextReference(text string) (before, token, after string) {
 }
 
 // reference resolves one ${kind:argument}.
-func (r *resolver) reference(token string) (resolved, *badReference) {
+func (r References) reference(token string) (Text, *badReference) {
 	inner, closed := strings.CutSuffix(token[2:], "}")
 	if !closed {
-		return resolved{}, &badReference{message: "a reference is not closed", hint: `"}" is missing; write $${ for a literal ${`}
+		return Text{}, &badReference{message: "a reference is not closed", hint: `"}" is missing; write $${ for a literal ${`}
 	}
 	kind, argument, ok := strings.Cut(inner, ":")
 	switch {
@@ -119,118 +124,69 @@ func (r *resolver) reference(token string) (resolved, *badReference) {
 	if isVariableName(inner) {
 		hint = fmt.Sprintf("did you mean ${env:%s}? write $${ for a literal ${", inner)
 	}
-	return resolved{}, &badReference{message: fmt.Sprintf("unknown reference %q", token), hint: hint}
+	return Text{}, &badReference{message: fmt.Sprintf("unknown reference %q", token), hint: hint}
 }
 
-func (r *resolver) path(argument string) string {
+func (r References) path(argument string) string {
 	if filepath.IsAbs(argument) {
 		return filepath.Clean(argument)
 	}
-	return filepath.Join(r.dir, argument)
+	return filepath.Join(r.Dir, argument)
 }
 
-func (r *resolver) variable(argument string) (resolved, *badReference) {
+func (r References) variable(argument string) (Text, *badReference) {
 	name, fallback, hasFallback := strings.Cut(argument, ":-")
 	if !isVariableName(name) {
-		return resolved{}, &badReference{message: fmt.Sprintf("%q is not the name of an environment variable", name)}
+		return Text{}, &badReference{message: fmt.Sprintf("%q is not the name of an environment variable", name)}
 	}
-	value, set := r.opts.Env(name)
+	value, set := r.Env(name)
 	switch {
 	case hasFallback && value == "":
-		return resolved{text: fallback, origin: reference, defaulted: true}, nil
+		return Text{Value: fallback, Origin: Reference, Defaulted: true}, nil
 	case set:
-		return resolved{text: value, origin: reference}, nil
-	case r.opts.NoSecrets:
+		return Text{Value: value, Origin: Reference}, nil
+	case r.NoSecrets:
 		return unresolved(name), nil
 	}
-	return resolved{}, &badReference{
+	return Text{}, &badReference{
 		message: fmt.Sprintf("environment variable %s is not set", name),
 		hint:    fmt.Sprintf("set it, or give a default: ${env:%s:-default}", name),
 	}
 }
 
-func unresolved(name string) resolved {
-	return resolved{text: "(" + name + ")", origin: unknown}
+func unresolved(name string) Text {
+	return Text{Value: "(" + name + ")", Origin: Unknown}
 }
 
 // file returns the content of a file without its last line end.
-func (r *resolver) file(path, name string) (resolved, *badReference) {
-	got := r.read(path)
+func (r References) file(path, name string) (Text, *badReference) {
+	content, err := r.Files.Read(path)
+	if err == nil && !utf8.Valid(content) {
+		err = errors.New("is not UTF-8 text: store it as hex or base64")
+	}
 	switch {
-	case got.err == nil:
-		text := strings.TrimSuffix(strings.TrimSuffix(string(got.content), "\n"), "\r")
-		return resolved{text: text, origin: reference}, nil
-	case r.opts.NoSecrets:
+	case err == nil:
+		text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+		return Text{Value: text, Origin: Reference}, nil
+	case r.NoSecrets:
 		return unresolved(name), nil
 	}
-	return resolved{}, &badReference{message: fmt.Sprintf("file %q: %s", name, reason(got.err))}
+	return Text{}, &badReference{message: fmt.Sprintf("file %q: %s", name, files.Reason(err))}
 }
 
 // generated is file, for a secret that the gateway makes up itself the first
 // time it runs.
-func (r *resolver) generated(path, name string) (resolved, *badReference) {
+func (r References) generated(path, name string) (Text, *badReference) {
 	_, err := os.Lstat(path)
-	if missing := errors.Is(err, fs.ErrNotExist); missing && !r.opts.Generate {
-		r.read(path)
+	if missing := errors.Is(err, fs.ErrNotExist); missing && !r.Generate {
+		_, _ = r.Files.Read(path) // so that its appearance is noticed
 		return unresolved(name), nil
 	} else if missing {
 		if err := generate(path); err != nil {
-			return resolved{}, &badReference{message: fmt.Sprintf("generate %q: %s", name, reason(err))}
+			return Text{}, &badReference{message: fmt.Sprintf("generate %q: %s", name, files.Reason(err))}
 		}
 	}
 	return r.file(path, name)
-}
-
-// maxFile is the most that is read of a referenced file.
-const maxFile = 1 << 20
-
-// read reads a file once; later calls see the same content.
-func (r *resolver) read(path string) readFile {
-	if got, ok := r.files[path]; ok {
-		return got
-	}
-	content, err := readRegular(path, maxFile)
-	if err == nil && !utf8.Valid(content) {
-		err = errors.New("is not UTF-8 text: store it as hex or base64")
-	}
-	r.files[path] = readFile{content, err}
-	r.order = append(r.order, path)
-	return r.files[path]
-}
-
-// readRegular refuses what could block or never end: pipes, devices, folders.
-func readRegular(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(content)) > limit {
-		err = fmt.Errorf("is larger than %s", Size(limit))
-	}
-	return content, err
-}
-
-// reason strips what our own message already says from a file error.
-func reason(err error) string {
-	var at *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "does not exist"
-	case errors.Is(err, fs.ErrPermission):
-		return "permission denied"
-	case errors.As(err, &at):
-		return at.Err.Error()
-	}
-	return err.Error()
 }
 
 // generate creates path with 32 random bytes in hex, for the owner only. Two
@@ -259,21 +215,19 @@ func generate(path string) error {
 }
 
 func isVariableName(s string) bool {
-	return s != "" && !isDigit(s[0]) && !strings.ContainsFunc(s, func(r rune) bool {
+	return s != "" && (s[0] < '0' || s[0] > '9') && !strings.ContainsFunc(s, func(r rune) bool {
 		return r != '_' && !isAlnum(r)
 	})
-}
-
-func isDigit(b byte) bool { return '0' <= b && b <= '9' }
-
-func isAlnum(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
 // isName reports whether s can name a webhook, engine, schedule or route: it
 // must fit into URLs, paths of problems and event types.
 func isName(s string) bool {
 	return len(s) <= 63 && s != "" && isAlnum(rune(s[0])) && !strings.ContainsFunc(s, func(r rune) bool {
-		return !isAlnum(r) && !slices.Contains([]rune("_-"), r)
+		return !isAlnum(r) && r != '_' && r != '-'
 	})
+}
+
+func isAlnum(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }

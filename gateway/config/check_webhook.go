@@ -1,0 +1,202 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/event-gateway/gateway/gateway/config/decode"
+)
+
+func (c *checker) webhooks() {
+	taken := map[string]string{}
+	for _, name := range ordered(c, "webhooks", c.doc.Config.Webhooks) {
+		w, path := c.doc.Config.Webhooks[name], "webhooks."+name
+		if w.MaxBody == 0 {
+			w.MaxBody = c.doc.Config.Server.MaxBody
+		}
+		if w.Path == "" {
+			w.Path = "/webhooks/" + name
+		}
+		if !isURLPath(w.Path) {
+			c.report(path+".path", "want a path like /hooks/partner: letters, digits and -._~ between single slashes", "")
+		}
+		if other, ok := taken[w.Path]; ok {
+			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", w.Path, other), fmt.Sprintf("defined at line %d", c.doc.file.Line("webhooks."+other)))
+		}
+		taken[w.Path] = name
+		c.scheme(path, &w)
+		c.headers(path+".headers", w)
+		c.doc.Config.Webhooks[name] = w
+	}
+}
+
+func isURLPath(path string) bool {
+	segments := strings.Split(path, "/")
+	if len(segments) < 2 || segments[0] != "" {
+		return false
+	}
+	for _, s := range segments[1:] {
+		if s == "." || s == ".." || !consistsOf(s, "-._~") {
+			return false
+		}
+	}
+	return true
+}
+
+// scheme checks that a webhook has what its scheme needs and nothing that the
+// scheme would silently ignore.
+func (c *checker) scheme(path string, w *Webhook) {
+	if w.Signature != nil && w.Scheme != "hmac" && w.Scheme != "" {
+		c.report(path+".signature", fmt.Sprintf("scheme %s has its own signature", w.Scheme), "describe one with scheme: hmac")
+	}
+	switch w.Scheme {
+	case "none":
+		if len(w.Secrets) > 0 {
+			c.report(path+".secrets", "scheme none checks no secret", "remove the secrets, or choose a scheme")
+		}
+		if len(w.Allow) == 0 && !isLoopback(c.doc.Config.Server.Listen) {
+			c.report(path, fmt.Sprintf("scheme none on the public address %s needs allow", c.doc.Config.Server.Listen), "list the networks that may send")
+		}
+		return
+	case "hmac":
+		if w.Signature == nil && !c.doc.file.Has(path+".signature") {
+			c.report(path, "scheme hmac needs signature.header", "")
+		}
+	case "":
+		return
+	}
+	if w.Signature != nil {
+		c.signature(path+".signature", w.Signature)
+	}
+	c.secrets(path, w)
+}
+
+// secrets drops those that are empty by default and judges the others.
+func (c *checker) secrets(path string, w *Webhook) {
+	if !c.doc.file.Has(path + ".secrets") {
+		if !c.reported(path + ".secret") {
+			c.report(path, fmt.Sprintf("scheme %s needs secrets", w.Scheme), `secrets: ["${env:NAME}"] or ["${file:path}"]`)
+		}
+		return
+	}
+	usable, sound := []Key{}, true
+	for i, key := range w.Secrets {
+		at := fmt.Sprintf("%s.secrets[%d]", path, i)
+		if key.Value.dropped || c.reported(at) {
+			continue
+		}
+		if weak := key.Value.weakness(); weak != "" {
+			c.report(at, "the secret "+weak, "")
+			sound = false
+		} else if key.Value.origin == decode.Literal {
+			c.warn(at, "the secret is in the file itself", "write ${env:NAME} or ${file:path}")
+		}
+		usable = append(usable, key)
+	}
+	w.Secrets = usable
+	expired := func(k Key) bool { return !k.Until.IsZero() && k.Until.Before(c.opts.Now()) }
+	switch {
+	case len(usable) == 0 && !c.reported(path+".secrets"):
+		c.report(path+".secrets", "no secret is left", "at least one must not be empty")
+	case len(usable) > 0 && sound && !slices.ContainsFunc(usable, func(k Key) bool { return !expired(k) }):
+		c.warn(path+".secrets", "every secret has expired", "nothing can be verified any more")
+	}
+}
+
+// reported tells whether the walker has already complained below path.
+func (c *checker) reported(path string) bool {
+	return slices.ContainsFunc(c.decoded, func(p Problem) bool { return strings.HasPrefix(p.Path, path) })
+}
+
+func (c *checker) signature(path string, s *Signature) {
+	for _, h := range []struct{ path, name string }{
+		{path + ".header", s.Header}, {path + ".timestamp.header", s.timestampHeader()}, {path + ".id.header", s.idHeader()},
+	} {
+		if h.name != "" && !isHeader(h.name) {
+			c.report(h.path, fmt.Sprintf("%q is not a header name", h.name), "")
+		}
+	}
+	used := c.template(path+".signed", s.Signed)
+	switch {
+	case used["timestamp"] && s.Timestamp == nil:
+		c.report(path+".signed", "signs {timestamp}, but timestamp.header does not say where that is", "")
+	case !used["timestamp"] && s.Timestamp != nil:
+		c.report(path+".timestamp", "is not part of what is signed, so anybody could change it", "add {timestamp} to signed")
+	case s.Timestamp == nil && c.doc.file.Has(path+".tolerance"):
+		c.report(path+".tolerance", "has no timestamp to compare with", "")
+	}
+	switch {
+	case used["id"] && s.ID == nil:
+		c.report(path+".signed", "signs {id}, but id.header does not say where that is", "")
+	case !used["id"] && s.ID != nil:
+		c.report(path+".id", "is not part of what is signed", "add {id} to signed")
+	}
+	if !used["body"] && len(used) > 0 || s.Signed != "" && len(used) == 0 {
+		c.report(path+".signed", "does not sign the body", "add {body}")
+	}
+}
+
+func (s *Signature) timestampHeader() string {
+	if s.Timestamp == nil {
+		return ""
+	}
+	return s.Timestamp.Header
+}
+
+func (s *Signature) idHeader() string {
+	if s.ID == nil {
+		return ""
+	}
+	return s.ID.Header
+}
+
+// template returns the placeholders of what is signed.
+func (c *checker) template(path, signed string) map[string]bool {
+	used := map[string]bool{}
+	for rest := signed; ; {
+		_, after, open := strings.Cut(rest, "{")
+		if !open {
+			return used
+		}
+		name, tail, closed := strings.Cut(after, "}")
+		known := []string{"body", "timestamp", "id"}
+		if !closed || !slices.Contains(known, name) {
+			hint := "know {body}, {timestamp} and {id}"
+			if near := decode.Nearest(name, known); near != "" && closed {
+				hint = decode.DidYouMean("{" + near + "}")
+			}
+			c.report(path, fmt.Sprintf("unknown placeholder %q", "{"+name+strings.Repeat("}", len(rest[:1]))), hint)
+			used["body"] = true // one problem is enough
+			return used
+		}
+		used[name], rest = true, tail
+	}
+}
+
+func (c *checker) headers(path string, w Webhook) {
+	for i, name := range w.Headers {
+		name = strings.ToLower(name)
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if c.reported(at) {
+			continue
+		}
+		isSignature := w.Signature != nil && strings.EqualFold(name, w.Signature.Header)
+		switch {
+		case !isHeader(name):
+			c.report(at, fmt.Sprintf("%q is not a header name", name), "")
+		case slices.Contains([]string{"authorization", "proxy-authorization", "cookie", "x-hub-signature", "x-hub-signature-256"}, name) || isSignature:
+			c.report(at, fmt.Sprintf("%s is a credential and never kept", name), "")
+		}
+		w.Headers[i] = name
+	}
+}
+
+func isHeader(name string) bool { return consistsOf(name, "!#$%&'*+-.^_`|~") }
+
+// consistsOf reports whether there is nothing in s but letters and digits of
+// ASCII and the others given, and at least one of these.
+func consistsOf(s, others string) bool {
+	const alnum = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return s != "" && strings.Trim(s, alnum+others) == ""
+}
