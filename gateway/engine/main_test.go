@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// realStdout is what go-plugin replaces when it serves.
-var realStdout = os.Stdout
+// The files that go-plugin replaces when it serves.
+var realStdout, realStderr = os.Stdout, os.Stderr
 
 func beEngine(mode string) {
 	switch mode {
@@ -192,20 +192,19 @@ func (t *testEngine) start(s *enginev1.Start) error {
 	return nil
 }
 
-// say prints "stream count text" with %d replaced, on a real descriptor.
+// say prints "stream count text" on a real descriptor; x*N is N times x.
 func (t *testEngine) say(what string) {
 	stream, rest, _ := strings.Cut(what, " ")
 	count, text, _ := strings.Cut(rest, " ")
 	n, _ := strconv.Atoi(count)
-	fd := 2
+	out := realStderr
 	if stream == "stdout" {
-		fd = int(realStdout.Fd())
+		out = realStdout
 	}
 	if strings.HasPrefix(text, "x*") {
 		size, _ := strconv.Atoi(text[2:])
 		text = strings.Repeat("x", size)
 	}
-	out := os.NewFile(uintptr(fd), stream)
 	for range n {
 		_, _ = out.WriteString(text + "\n")
 	}

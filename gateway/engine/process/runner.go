@@ -20,6 +20,7 @@ type Runner struct {
 	host    *Host
 	command Command
 	process atomic.Pointer[Process]
+	killed  atomic.Bool
 }
 
 var _ runner.Runner = (*Runner)(nil)
@@ -44,6 +45,9 @@ func (r *Runner) Start(ctx context.Context) error {
 		return err
 	}
 	r.process.Store(p)
+	if r.killed.Load() { // while it was being started
+		p.Kill()
+	}
 	return err
 }
 
@@ -57,8 +61,9 @@ func (r *Runner) Wait(context.Context) error {
 	return nil
 }
 
-// Kill ends the process and its group.
+// Kill ends the process and its group, also one that is started later.
 func (r *Runner) Kill(context.Context) error {
+	r.killed.Store(true)
 	if p := r.process.Load(); p != nil {
 		p.Kill()
 	}
