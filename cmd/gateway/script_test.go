@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/zap"
+
+	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected outputs")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gateway": main})
+}
+
+// hookSecret is what the scripts' webhook is signed with.
+const hookSecret = "a-secret-of-the-scripts"
+
+// TestScripts runs the binary against the real admin handler over a backend
+// of a few rows, and against a receiver that checks signatures on its own.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", UpdateScripts: *update,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Setup: func(env *testscript.Env) error {
+			b := newBackend()
+			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			hooks := httptest.NewServer(http.HandlerFunc(receive))
+			other := httptest.NewServer(http.NotFoundHandler())
+			env.Defer(admin.Close)
+			env.Defer(hooks.Close)
+			env.Defer(other.Close)
+			for name, value := range map[string]string{
+				"GATEWAY_ADMIN": admin.URL, "ADMIN": strings.TrimPrefix(admin.URL, "http://"),
+				"HOOKS": strings.TrimPrefix(hooks.URL, "http://"), "OTHER": other.URL, "HOOK_SECRET": hookSecret,
+				"DONE": b.deliveries[0].ID(), "DEAD": b.deliveries[1].ID(), "NO_COLOR": "1",
+			} {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+	})
+}
+
+// receive is a webhook endpoint that tells what it got.
+func receive(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	mac := hmac.New(sha256.New, []byte(hookSecret))
+	mac.Write(body)
+	w.Header().Set("Content-Type", "application/json")
+	if r.Header.Get("X-Hub-Signature-256") != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"title":"Unauthorized","status":401,"detail":"the signature is not right"}`)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+	fmt.Fprintf(w, `{"status":"accepted","event_id":%q,"event_type":"github.%s","workflows_triggered":1,"duplicate":%t}`,
+		r.Header.Get("X-GitHub-Delivery"), r.Header.Get("X-GitHub-Event"), r.Header.Get("X-Again") != "")
+}
+
+// backend is a store and an operator of a few rows.
+type backend struct {
+	mu         sync.Mutex
+	events     []store.StoredEvent
+	deliveries []*store.Delivery
+	reloads    int
+}
+
+func newBackend() *backend {
+	now := time.Now().UTC()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	newer, older := ago(90*time.Minute), ago(3*time.Hour+30*time.Minute)
+	failed := store.Attempt{Number: 3, Started: ago(3 * time.Hour), Ended: ago(3*time.Hour - 2*time.Second), Outcome: "permanent",
+		Message: "exit status 65\nline two \x1b[2J", Process: "exec/7"}
+	succeeded := store.Attempt{Number: 1, Started: newer, Ended: newer.Add(250 * time.Millisecond), Outcome: "succeeded", Output: []byte(`{"ok":true}`)}
+	return &backend{
+		events: []store.StoredEvent{
+			{Seq: store.SeqAt(newer), Revision: "r1", Deliveries: 1, Event: &event.Event{ID: "push/1", Source: "/webhooks/github_push",
+				Type: "github.push", Time: newer, ContentType: "application/json", Headers: map[string]string{"x-github-event": "push"},
+				Body: []byte(`{"ref":"refs/heads/main","title":"\u001b[31mred"}`)}},
+			{Seq: store.SeqAt(older), Revision: "r1", Deliveries: 1, Event: &event.Event{ID: "note-1", Source: "/api",
+				Type: "note\x1b[2J", Time: older, ContentType: "text/plain", Body: []byte("plain \x1b[2J text")}},
+		},
+		deliveries: []*store.Delivery{
+			{Seq: store.SeqAt(newer), EventID: "push/1", Route: "deploy-main", Engine: "exec", Workflow: "deploy",
+				State: store.Succeeded, Attempt: 1, Last: succeeded, RunID: "run-9", Input: []byte(`{"repo":"acme/shop"}`)},
+			{Seq: store.SeqAt(older), EventID: "note-1", Route: "page", Engine: "exec", Workflow: "notify",
+				State: store.Dead, Attempt: 3, Last: failed},
+		},
+	}
+}
+
+func (b *backend) Events(_ context.Context, f store.EventFilter) (out []store.StoredEvent, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.events {
+		if (f.Before == 0 || e.Seq < f.Before) && (f.Type == "" || f.Type == e.Event.Type) && len(out) < f.Limit {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (b *backend) EventByID(_ context.Context, id string) (*store.StoredEvent, []*store.Delivery, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, e := range b.events {
+		if e.Event.ID == id && i < len(b.deliveries) {
+			return &e, b.deliveries[i : i+1], nil
+		}
+	}
+	return nil, nil, store.ErrNotFound
+}
+
+func (b *backend) Deliveries(_ context.Context, f store.DeliveryFilter) (out []*store.Delivery, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.deliveries {
+		if (f.Before == 0 || d.Seq < f.Before) && (len(f.States) == 0 || f.States[0] == d.State) && len(out) < f.Limit {
+			shown := *d
+			out = append(out, &shown)
+		}
+	}
+	return out, nil
+}
+
+func (b *backend) Delivery(_ context.Context, seq int64) (*store.Delivery, []store.Attempt, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.deliveries {
+		if d.Seq == seq {
+			shown := *d
+			return &shown, []store.Attempt{d.Last}, nil
+		}
+	}
+	return nil, nil, store.ErrNotFound
+}
+
+func (b *backend) Retry(_ context.Context, seq int64) error   { return b.change(seq, store.Pending) }
+func (b *backend) Discard(_ context.Context, seq int64) error { return b.change(seq, store.Discarded) }
+
+func (b *backend) change(seq int64, to store.State) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.deliveries {
+		if d.Seq != seq {
+			continue
+		}
+		if d.State == store.Succeeded {
+			return store.ErrState
+		}
+		d.State = to
+		return nil
+	}
+	return store.ErrNotFound
+}
+
+// Reload answers something else each time: changed, unchanged, refused.
+func (b *backend) Reload(context.Context) (api.ReloadResult, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reloads++
+	r := api.ReloadResult{Revision: strings.Repeat("ab12", 16)}
+	switch b.reloads {
+	case 1:
+		r.Changed, r.Differences = true, []string{"routes: +page"}
+	case 3:
+		r.Problems = []api.ConfigProblem{{File: "gateway.yaml", Line: 3, Col: 5, Path: "routes.page.wehn",
+			Message: "unknown key", Hint: "did you mean when?", Severity: "error"}}
+	}
+	return r, nil
+}
+
+func (b *backend) Submit(_ context.Context, e *event.Event) (store.Receipt, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, known := range b.events {
+		if known.Event.ID == e.ID {
+			return store.Receipt{EventID: e.ID, EventType: e.Type, Deliveries: 1, Duplicate: true}, nil
+		}
+	}
+	b.events = append([]store.StoredEvent{{Seq: store.SeqAt(time.Now()), Event: e}}, b.events...)
+	return store.Receipt{EventID: e.ID, EventType: e.Type, Deliveries: 2}, nil
+}
+
+func (b *backend) status() api.StatusReport {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	r := api.StatusReport{
+		Version: "1.2.3", StartedAt: ago(3*time.Hour + time.Minute), Ready: b.reloads < 3,
+		Config: api.ConfigStatus{File: "gateway.yaml", Revision: strings.Repeat("ab12", 16), LoadedAt: ago(50 * time.Hour)},
+		Store: api.StoreStatus{Path: "./data", Durability: "fsync at every commit", SizeBytes: 5 << 20, FreeBytes: 3 << 30,
+			Pending: 7, OldestPending: ago(10*time.Minute + 30*time.Second)},
+		Intake:    api.IntakeStatus{Accepted: 30, Duplicates: 2, Unrouted: 4},
+		Engines:   []api.EngineStatus{{Name: "exec", State: "crash_loop", Restarts: 5, Limit: 32, LastError: "exit status 2"}},
+		Webhooks:  []api.WebhookStatus{{Name: "open", Path: "/webhooks/open", Scheme: "none", Insecure: true, Rejected: map[string]uint64{"too_large": 3, "stale": 1, "missing": 0}}},
+		Schedules: []api.ScheduleStatus{{Name: "nightly", Spec: "30 2 * * *", Next: time.Now().Add(5*time.Hour + time.Minute)}},
+		Routes: []api.RouteStatus{{Name: "deploy-main", Events: []string{"github.push", "github.*"}, Engine: "exec", Workflow: "deploy",
+			Matched: 9, FilterErrors: 1, Pending: 7, Oldest: ago(10*time.Minute + 30*time.Second), Reason: "engine down"}},
+	}
+	if !r.Ready {
+		r.Reasons = []string{"store: failed"}
+		r.Config.LastReload = &api.ReloadStatus{At: ago(time.Minute), ReloadResult: api.ReloadResult{
+			Problems: []api.ConfigProblem{{File: "gateway.yaml", Message: "the file is empty", Severity: "error"}}}}
+	}
+	return r
+}
+
+// exits runs a program that must end with that very code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = strconv.Itoa(exit.ExitCode())
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s (%v)", code, args[0], err)
+	}
+}
