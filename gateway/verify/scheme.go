@@ -46,11 +46,11 @@ type Scheme struct {
 	// event's type begins with.
 	Type, TypePrefix string
 
-	// SecretPrefix is cut off a secret that has it; SecretBase64 decodes the
-	// rest; SecretMin is the least number of bytes left, 16 when it is 0.
-	SecretPrefix string
-	SecretBase64 bool
-	SecretMin    int
+	// SecretPrefix is cut off a secret that has it; the rest is the key as
+	// SecretEncoding spells it: raw (or empty), hex or base64. SecretMin is the
+	// key's least length in bytes, 16 when it is 0.
+	SecretPrefix, SecretEncoding string
+	SecretMin                    int
 }
 
 // Timestamp is where the time of signing stands.
@@ -155,6 +155,8 @@ func (s Scheme) check(parts []token) error {
 		return fmt.Errorf("encoding: %q is not hex, base64 or base64url", s.Encoding)
 	case count[theBody] != 1:
 		return fmt.Errorf("signed: %q must hold {body} once", s.Signed)
+	case s.SecretEncoding != "" && s.SecretEncoding != "raw" && s.SecretEncoding != "hex" && s.SecretEncoding != "base64":
+		return fmt.Errorf("secret: encoding %q is not raw, hex or base64", s.SecretEncoding)
 	case s.Timestamp.used() != (count[theTime] > 0):
 		return fmt.Errorf("timestamp: must be named, and stand in signed as {timestamp}, or neither")
 	case s.ID == "" && count[theID] > 0:

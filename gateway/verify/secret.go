@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -51,12 +52,16 @@ func placeholder(value []byte) bool {
 // key makes the HMAC key out of a secret, the way the scheme writes secrets.
 func (s Scheme) key(value []byte) ([]byte, error) {
 	value = bytes.TrimPrefix(value, []byte(s.SecretPrefix))
-	if s.SecretBase64 {
-		decoded, err := base64.StdEncoding.DecodeString(string(value))
-		if err != nil {
-			return nil, fmt.Errorf("is not base64")
-		}
-		value = decoded
+	var err error
+	switch s.SecretEncoding {
+	case "base64":
+		value, err = base64.StdEncoding.DecodeString(string(value))
+	case "hex":
+		value, err = hex.DecodeString(string(value))
+	}
+	if err != nil {
+		// The decoder's own error quotes what it read.
+		return nil, fmt.Errorf("is not %s", s.SecretEncoding)
 	}
 	if len(value) == 0 {
 		return nil, fmt.Errorf("is empty")

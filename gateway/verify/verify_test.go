@@ -22,7 +22,7 @@ var (
 		Header: "webhook-signature", Separator: " ", Prefix: "v1,", Hash: "sha256", Encoding: "base64",
 		Signed: "{id}.{timestamp}.{body}", ID: "webhook-id",
 		Timestamp:    Timestamp{Header: "webhook-timestamp", Unit: "s"},
-		SecretPrefix: "whsec_", SecretBase64: true, SecretMin: 24,
+		SecretPrefix: "whsec_", SecretEncoding: "base64", SecretMin: 24,
 	}
 	stripe = Scheme{
 		Header: "Stripe-Signature", Separator: ",", Prefix: "v1=", Hash: "sha256", Encoding: "hex",
@@ -311,6 +311,8 @@ func TestNewRefuses(t *testing.T) {
 		{"short for standard webhooks", standard, []string{"whsec_" + base64.StdEncoding.EncodeToString([]byte(good))}, "shorter than 24"},
 		{"prefix alone", standard, []string{"whsec_"}, "is empty"},
 		{"not base64", standard, []string{"whsec_!!!!"}, "not base64"},
+		{"not hex", with(func(s *Scheme) { s.SecretEncoding = "hex" }), []string{good + "g"}, "not hex"},
+		{"encoding of the secret", with(func(s *Scheme) { s.SecretEncoding = "rot13" }), []string{good}, "secret: encoding"},
 		{"placeholder", github(), []string{"change-me-change-me"}, "placeholder"},
 		{"one letter", github(), []string{"xxxxxxxxxxxxxxxxxxxx"}, "placeholder"},
 		{"line end", github(), []string{good + "\n"}, "control character"},
@@ -413,7 +415,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add(h.Get(v.scheme.Header), h.Get("Webhook-Id"), h.Get("Webhook-Timestamp"), v.body)
 	}
 	key := []byte("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-	v, err := build(with(func(s *Scheme) { *s = standard; s.SecretBase64 = false }), []Secret{{Value: key}})
+	v, err := build(with(func(s *Scheme) { *s = standard; s.SecretEncoding = "raw" }), []Secret{{Value: key}})
 	if err != nil {
 		f.Fatal(err)
 	}

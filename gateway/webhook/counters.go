@@ -1,0 +1,148 @@
+package webhook
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/verify"
+)
+
+// Registry keeps what webhooks count, by their declared names, over reloads.
+// Names come from the configuration, never from requests, so it is bounded.
+type Registry struct {
+	mu      sync.Mutex
+	seed    maphash.Seed
+	byName  map[string]*counters
+	secrets map[secretKey]*moment
+}
+
+// secretKey tells secrets of a webhook apart without keeping them: an index
+// would mean another secret after a rotation.
+type secretKey struct {
+	webhook string
+	secret  uint64
+}
+
+// NewRegistry makes an empty registry.
+func NewRegistry() *Registry {
+	return &Registry{seed: maphash.MakeSeed(), byName: map[string]*counters{}, secrets: map[secretKey]*moment{}}
+}
+
+func (r *Registry) of(name string, secrets []verify.Secret) (*counters, []*moment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.byName[name]
+	if c == nil {
+		c = &counters{}
+		r.byName[name] = c
+	}
+	matched := make([]*moment, len(secrets))
+	for i, s := range secrets {
+		key := secretKey{name, maphash.Bytes(r.seed, s.Value)}
+		if r.secrets[key] == nil {
+			r.secrets[key] = &moment{}
+		}
+		matched[i] = r.secrets[key]
+	}
+	return c, matched
+}
+
+// moment is a time that is written often and read seldom.
+type moment struct{ nanos atomic.Int64 }
+
+func (m *moment) set(t time.Time) { m.nanos.Store(t.UnixNano()) }
+
+func (m *moment) get() time.Time {
+	if n := m.nanos.Load(); n != 0 {
+		return time.Unix(0, n).UTC()
+	}
+	return time.Time{}
+}
+
+// counters of one webhook.
+type counters struct {
+	accepted, duplicates, conflict atomic.Uint64
+	address, unsupported, tooLarge atomic.Uint64
+	invalid, refused, failed       atomic.Uint64
+	unverified                     [int(verify.Stale) + 1]atomic.Uint64
+	last                           moment
+}
+
+func (c *counters) accept(duplicate bool) {
+	if duplicate {
+		c.duplicates.Add(1)
+	} else {
+		c.accepted.Add(1)
+	}
+}
+
+// matched remembers which secret verified a request.
+func (c *counters) matched(secrets []*moment, secret int, now time.Time) {
+	c.last.set(now)
+	if secret >= 0 {
+		secrets[secret].set(now)
+	}
+}
+
+// Status is what a webhook has counted since the gateway started.
+type Status struct {
+	Name, Path, Scheme string
+	// Insecure: the scheme is none, anybody may send.
+	Insecure             bool
+	Accepted, Duplicates uint64
+	// Rejected counts by reason: unauthorized_missing (and _doubled,
+	// _malformed, _mismatch, _stale, _address), conflict, invalid, too_large,
+	// unsupported, refused (sent away with a 503), failed.
+	Rejected map[string]uint64
+	// Last is when a request was verified. Secrets tells for each secret when it
+	// last matched, LastSecret the index of the latest one, -1 when none did.
+	Last       time.Time
+	LastSecret int
+	Secrets    []time.Time
+}
+
+// Status of all webhooks in the table, by name.
+func (t *Table) Status() []Status {
+	all := make([]Status, 0, len(t.byPath))
+	for _, w := range t.byPath {
+		all = append(all, w.status())
+	}
+	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func (w *Webhook) status() Status {
+	c := w.counters
+	s := Status{
+		Name: w.spec.Name, Path: w.spec.Path, Scheme: w.spec.SchemeName, Insecure: w.spec.Scheme.None,
+		Accepted: c.accepted.Load(), Duplicates: c.duplicates.Load(), Rejected: map[string]uint64{},
+		Last: c.last.get(), LastSecret: -1,
+	}
+	for reason, n := range map[string]*atomic.Uint64{
+		"conflict": &c.conflict, "invalid": &c.invalid, "too_large": &c.tooLarge, "unsupported": &c.unsupported,
+		"refused": &c.refused, "failed": &c.failed, "unauthorized_address": &c.address,
+	} {
+		s.reject(reason, n)
+	}
+	for _, reason := range verify.Reasons() {
+		s.reject("unauthorized_"+reason.String(), &c.unverified[reason])
+	}
+	var latest int64
+	for i, m := range w.secrets {
+		s.Secrets = append(s.Secrets, m.get())
+		if at := m.nanos.Load(); at > latest {
+			s.LastSecret, latest = i, at
+		}
+	}
+	return s
+}
+
+func (s *Status) reject(reason string, n *atomic.Uint64) {
+	if n := n.Load(); n > 0 {
+		s.Rejected[reason] = n
+	}
+}

@@ -1,0 +1,197 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/verify"
+)
+
+// maxName bounds ids and types in bytes.
+const maxName = 512
+
+// incoming is a verified request as an event, with what tells it from others.
+type incoming struct {
+	event  *event.Event
+	digest store.Digest
+	// content names what was signed, whatever the delivery's id says.
+	content store.Key
+	// trusted: the id is inside the signature, or is made of the content, so
+	// it alone tells deliveries apart.
+	trusted bool
+}
+
+// event makes the event of a verified request. Its errors are for the sender.
+func (hook *Webhook) event(r *http.Request, body []byte, contentType string, signed verify.Result, now time.Time) (*incoming, error) {
+	sum := sha256.Sum256(body)
+	in := &incoming{digest: store.Digest(sum[:16])}
+	in.content = keyOf("signed", hook.source, signed.Timestamp, string(sum[:16]))
+	in.event = &event.Event{
+		Source:      hook.source,
+		Time:        now.UTC(),
+		ContentType: contentType,
+		Headers:     hook.headers(r.Header),
+		Query:       query(r.URL.RawQuery),
+		Extensions:  extensions(r.Header),
+		Body:        body,
+	}
+	if err := in.event.Valid(); err != nil {
+		return nil, err
+	}
+	return in, hook.name(in, r.Header, signed)
+}
+
+// name gives the event its id and type.
+func (hook *Webhook) name(in *incoming, h http.Header, signed verify.Result) error {
+	ev := in.event
+	ev.ID, in.trusted = signed.ID, signed.ID != "" && hook.verifier.Scheme().SignsID()
+	if ev.ID == "" {
+		ev.ID, in.trusted = contentID(in, signed.Timestamp), true
+	}
+	ev.Type = hook.typeOf(h)
+	// Both expressions see the event as the scheme names it, so that neither
+	// depends on the other.
+	id, err := evaluate(hook.spec.ID, ev, ev.ID)
+	if err != nil {
+		return fmt.Errorf("id: %w", err)
+	}
+	kind, err := evaluate(hook.spec.Type, ev, ev.Type)
+	if err != nil {
+		return fmt.Errorf("type: %w", err)
+	}
+	in.trusted = in.trusted && hook.spec.ID == nil
+	ev.ID, ev.Type = id, kind
+	return errors.Join(checkName("id", ev.ID), checkName("type", ev.Type))
+}
+
+// evaluate asks an expression; without one it is as the scheme says.
+func evaluate(text *expr.Text, ev *event.Event, otherwise string) (string, error) {
+	if text == nil {
+		return otherwise, nil
+	}
+	return text.Eval(ev)
+}
+
+// typeOf is the type that the scheme's header names, else the webhook's name.
+func (hook *Webhook) typeOf(h http.Header) string {
+	scheme := hook.verifier.Scheme()
+	if scheme.Type != "" {
+		if kind := h.Get(scheme.Type); kind != "" {
+			return scheme.TypePrefix + kind
+		}
+	}
+	return hook.spec.Name
+}
+
+// contentID names an event after what was signed: the body, with the time when
+// that is signed too.
+func contentID(in *incoming, timestamp string) string {
+	digest := in.digest
+	if timestamp != "" {
+		digest = store.Digest(in.content)
+	}
+	const prefix = "sha256:"
+	var b [len(prefix) + 2*len(digest)]byte
+	copy(b[:], prefix)
+	hex.Encode(b[len(prefix):], digest[:])
+	return string(b[:])
+}
+
+func checkName(what, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%s: is empty", what)
+	case len(name) > maxName:
+		return fmt.Errorf("%s: is longer than %d bytes", what, maxName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return fmt.Errorf("%s: holds control characters or is not UTF-8", what)
+	}
+	return nil
+}
+
+// keys are what makes a second sending recognisable. An id that is not signed
+// can be replaced by whoever captured the request; the content cannot.
+func (in *incoming) keys() []store.Key {
+	id := keyOf("id", in.event.Source, in.event.ID)
+	if in.trusted {
+		return []store.Key{id}
+	}
+	return []store.Key{id, in.content}
+}
+
+// keyOf digests parts, none of which can be confused with two others: no part
+// but the last holds a zero byte.
+func keyOf(parts ...string) store.Key {
+	var room [256]byte
+	b := room[:0]
+	for _, p := range parts {
+		b = append(append(b, p...), 0)
+	}
+	sum := sha256.Sum256(b)
+	return store.Key(sum[:16])
+}
+
+// headers are those to be kept; a repeated one is joined as HTTP joins them.
+func (hook *Webhook) headers(h http.Header) map[string]string {
+	var kept map[string]string
+	for _, k := range hook.keep {
+		values := h[k.received]
+		if len(values) == 0 {
+			continue
+		}
+		if kept == nil {
+			kept = make(map[string]string, len(hook.keep))
+		}
+		kept[k.kept] = strings.ToValidUTF8(strings.Join(values, ", "), "\uFFFD")
+	}
+	return kept
+}
+
+// query decodes the URL's query; credentials in it are not kept.
+func query(raw string) map[string]string {
+	if raw == "" {
+		return nil
+	}
+	// What is malformed is left out: the rest is still worth having.
+	values, _ := url.ParseQuery(raw)
+	kept := make(map[string]string, len(values))
+	for name, v := range values {
+		if credential(strings.ToLower(name)) {
+			v = []string{"[redacted]"}
+		}
+		kept[name] = strings.Join(v, ",")
+	}
+	return kept
+}
+
+// traceLength is the length of a traceparent of version 00 (W3C Trace Context).
+const traceLength = 55
+
+func extensions(h http.Header) map[string]string {
+	values := h["Traceparent"]
+	if len(values) != 1 || !traceparent(values[0]) {
+		return nil
+	}
+	return map[string]string{"traceparent": values[0]}
+}
+
+func traceparent(v string) bool {
+	if len(v) != traceLength || !strings.HasPrefix(v, "00-") || v[35] != '-' || v[52] != '-' {
+		return false
+	}
+	digits := v[3:35] + v[36:52] + v[53:]
+	return strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(name) }
