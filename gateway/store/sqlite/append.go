@@ -1,11 +1,9 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
-	"strings"
 	"sync"
 	"time"
 
@@ -61,22 +59,22 @@ func (s *Store) enqueue(o op) bool {
 
 var (
 	insertEvents = newBulk(`INSERT INTO events
-(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict) VALUES `, "", 12)
+(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, "", 14)
 	insertDeliveries = newBulk(`INSERT INTO deliveries
 (seq,event,route,engine,workflow,input,key,state,claimed,due) VALUES `, "", 10)
-	insertKeys = newBulk(`INSERT INTO dedupe (key,digest,event) VALUES `, "", 3)
 )
 
 func (s *Store) writeEntries(entries []*pendingEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	w := entryWriter{store: s, now: time.Now(), fresh: map[store.Key]*pendingEntry{}}
-	if err := w.known(entries); err != nil {
+	w := entryWriter{store: s, now: time.Now()}
+	seen, err := s.keys.known(s.conn, entries, w.now)
+	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if err := w.add(e); err != nil {
+		if err := w.add(e, seen); err != nil {
 			return err
 		}
 	}
@@ -85,80 +83,23 @@ func (s *Store) writeEntries(entries []*pendingEntry) error {
 
 // entryWriter collects the rows of a batch of entries.
 type entryWriter struct {
-	store *Store
-	now   time.Time
-	// seen are keys that the table has; fresh are this batch's own.
-	seen  map[store.Key]seenKey
-	fresh map[store.Key]*pendingEntry
-
-	events, deliveries, keys []driver.Value
-}
-
-type seenKey struct {
-	digest store.Digest
-	event  int64
-}
-
-// known looks all keys of the batch up at once.
-func (w *entryWriter) known(entries []*pendingEntry) error {
-	var vals []driver.Value
-	for _, e := range entries {
-		for i := range e.Keys {
-			vals = append(vals, e.Keys[i][:])
-		}
-	}
-	return lookup(w.store.conn, vals, func(row []driver.Value) error {
-		if w.seen == nil {
-			w.seen = map[store.Key]seenKey{}
-		}
-		w.seen[store.Key(row[0].([]byte))] = seenKey{store.Digest(row[1].([]byte)), row[2].(int64)}
-		return nil
-	})
-}
-
-// lookup selects keys from the dedupe table, some dozens at a time; the last
-// group is filled up by repeating a key, so that few statements are prepared.
-func lookup(c *conn, keys []driver.Value, each func([]driver.Value) error) error {
-	for len(keys) > 0 {
-		size := 64
-		if len(keys) <= 8 {
-			size = 8
-		}
-		n := min(size, len(keys))
-		group := append(make([]driver.Value, 0, size), keys[:n]...)
-		for len(group) < size {
-			group = append(group, keys[0])
-		}
-		if err := c.query(lookupSQL[size], each, group...); err != nil {
-			return err
-		}
-		keys = keys[n:]
-	}
-	return nil
-}
-
-var lookupSQL = map[int]string{8: lookupFor(8), 64: lookupFor(64)}
-
-func lookupFor(n int) string {
-	return "SELECT key,digest,event FROM dedupe WHERE key IN (?" + strings.Repeat(",?", n-1) + ")"
+	store              *Store
+	now                time.Time
+	events, deliveries []driver.Value
 }
 
 // add decides what an entry is: new, a duplicate or a conflict.
-func (w *entryWriter) add(e *pendingEntry) error {
+func (w *entryWriter) add(e *pendingEntry, seen map[store.Key]place) error {
 	for _, k := range e.Keys {
-		if first, ok := w.fresh[k]; ok {
-			return w.repeated(e, first.Digest, first.seq)
+		if first, ok := seen[k]; ok {
+			return w.repeated(e, first)
 		}
-		if seen, ok := w.seen[k]; ok {
-			return w.repeated(e, seen.digest, seen.event)
+		if first, ok := w.store.keys.fresh(k, w.now); ok {
+			return w.repeated(e, first)
 		}
 	}
 	e.seq = w.store.seq.Next(w.now, 1+len(e.Deliveries))
 	e.receipt = store.Receipt{EventID: e.Event.ID, EventType: e.Event.Type, Deliveries: len(e.Deliveries)}
-	for _, k := range e.Keys {
-		w.fresh[k] = e
-		w.keys = append(w.keys, bytes.Clone(k[:]), e.Digest[:], e.seq)
-	}
 	w.event(e, false)
 	for i, d := range e.Deliveries {
 		w.delivery(e, d, i)
@@ -168,40 +109,41 @@ func (w *entryWriter) add(e *pendingEntry) error {
 
 // repeated answers for an event whose key came before. A conflict is kept as
 // evidence: stored, but with no deliveries.
-func (w *entryWriter) repeated(e *pendingEntry, digest store.Digest, first int64) error {
+func (w *entryWriter) repeated(e *pendingEntry, first place) error {
 	if err := w.slot(e.Slot); err != nil {
 		return err
 	}
-	if digest != e.Digest {
+	if first.digest != e.Digest {
 		e.err = store.ErrConflict
 		e.seq = w.store.seq.Next(w.now, 1)
 		w.event(e, true)
 		return nil
 	}
-	e.receipt.Duplicate = true
-	for _, own := range w.fresh {
-		if own.seq == first {
-			e.receipt.EventID, e.receipt.EventType, e.receipt.Deliveries = own.Event.ID, own.Event.Type, len(own.Deliveries)
-			return nil
-		}
+	// Rows of this very batch are looked for below as well.
+	if err := w.flush(); err != nil {
+		return err
 	}
 	// Retention may have taken the event before its key: then it is named as
 	// the sender names it.
-	e.receipt.EventID, e.receipt.EventType = e.Event.ID, e.Event.Type
+	e.receipt = store.Receipt{EventID: e.Event.ID, EventType: e.Event.Type, Duplicate: true}
 	return w.store.conn.query("SELECT id,type,deliveries FROM events WHERE seq=?", func(row []driver.Value) error {
 		e.receipt.EventID, e.receipt.EventType = row[0].(string), row[1].(string)
 		e.receipt.Deliveries = int(row[2].(int64))
 		return nil
-	}, first)
+	}, first.event)
 }
 
 func (w *entryWriter) event(e *pendingEntry, conflict bool) {
 	ev, n := e.Event, len(e.Deliveries)
+	keys := append(make([]store.Key, 0, 3), idKey(ev.ID))
 	if conflict {
-		n = 0
+		n, keys = 0, nil
+	} else {
+		keys = append(keys, e.Keys...)
 	}
+	w.store.keys.add(keys, place{e.Digest, e.seq})
 	w.events = append(w.events, e.seq, ev.ID, ev.Source, ev.Type, ev.Subject, micros(ev.Time),
-		ev.ContentType, meta(ev), notNil(ev.Body), e.Revision, int64(n), conflict)
+		ev.ContentType, meta(ev), notNil(ev.Body), e.Revision, int64(n), conflict, e.Digest[:], joined(keys))
 }
 
 func (w *entryWriter) delivery(e *pendingEntry, d *store.Delivery, i int) {
@@ -224,13 +166,12 @@ ON CONFLICT (name) DO UPDATE SET spec=excluded.spec, slot=excluded.slot`, slot.S
 }
 
 func (w *entryWriter) flush() error {
-	if err := insertKeys.exec(w.store.conn, w.keys); err != nil {
-		return err
-	}
 	if err := insertEvents.exec(w.store.conn, w.events); err != nil {
 		return err
 	}
-	return insertDeliveries.exec(w.store.conn, w.deliveries)
+	err := insertDeliveries.exec(w.store.conn, w.deliveries)
+	w.events, w.deliveries = w.events[:0], w.deliveries[:0]
+	return err
 }
 
 // metadata is what of an event has no column of its own.

@@ -158,12 +158,15 @@ func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.Stored
 
 // EventByID finds the newest event with that id, and its deliveries.
 func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, []*store.Delivery, error) {
+	seq, err := s.find(ctx, idKey(id))
+	if err != nil {
+		return nil, nil, err
+	}
 	var found *store.StoredEvent
-	err := s.rows(ctx, "SELECT "+eventColumns+" FROM events WHERE id=? ORDER BY conflict, seq DESC LIMIT 1", []any{id},
-		func(row []driver.Value) (err error) {
-			found, err = eventOf(row)
-			return err
-		})
+	err = s.rows(ctx, "SELECT "+eventColumns+" FROM events WHERE seq=? AND id=?", []any{seq, id}, func(row []driver.Value) (err error) {
+		found, err = eventOf(row)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}

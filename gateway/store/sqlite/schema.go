@@ -24,9 +24,10 @@ CREATE TABLE events (
 	body         BLOB NOT NULL,
 	revision     TEXT NOT NULL,
 	deliveries   INTEGER NOT NULL,
-	conflict     INTEGER NOT NULL DEFAULT 0
+	conflict     INTEGER NOT NULL,
+	digest       BLOB NOT NULL,
+	keys         BLOB NOT NULL
 );
-CREATE INDEX events_id ON events (id);
 
 CREATE TABLE deliveries (
 	seq        INTEGER PRIMARY KEY,
@@ -64,10 +65,16 @@ CREATE TABLE attempts (
 	PRIMARY KEY (delivery, number)
 ) WITHOUT ROWID;
 
-CREATE TABLE dedupe (
+-- Where to find an event by its id or its dedupe keys: the index that
+-- keys.go fills behind the commits. marks says up to which event it is filled.
+CREATE TABLE keys (
 	key    BLOB PRIMARY KEY,
 	digest BLOB NOT NULL,
 	event  INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE marks (
+	name  TEXT PRIMARY KEY,
+	value INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE schedules (

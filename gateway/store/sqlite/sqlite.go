@@ -52,6 +52,7 @@ type Store struct {
 	conn  *conn
 	reads *sql.DB
 	seq   store.Sequence
+	keys  *keyIndex
 
 	queue  chan op
 	closed chan struct{}
@@ -81,6 +82,7 @@ func Open(opts Options) (*Store, error) {
 	s := &Store{
 		opts: opts, path: path,
 		queue: make(chan op, queueLength), closed: make(chan struct{}), failed: make(chan struct{}),
+		keys: newKeyIndex(opts.Retain.Dedupe),
 	}
 	if s.lock, err = lockDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("store %s: %w", opts.Dir, err)
@@ -156,6 +158,9 @@ func (s *Store) recover() error {
 	if _, err := s.conn.exec("UPDATE deliveries SET claimed=0 WHERE claimed=1 AND state<=2"); err != nil {
 		return err
 	}
+	if err := s.keys.load(s.conn); err != nil {
+		return err
+	}
 	return s.conn.query("SELECT count(*) FROM deliveries WHERE state<=2", func(row []driver.Value) error {
 		s.open.Store(row[0].(int64))
 		return nil
@@ -193,7 +198,7 @@ func (s *Store) fail(err error) error {
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	for _, part := range []func(context.Context){s.runCheckpoints, s.runDisk, s.runRetention} {
+	for _, part := range []func(context.Context){s.runCheckpoints, s.runDisk, s.runRetention, s.runMerge} {
 		wg.Go(func() { part(ctx) })
 	}
 	wg.Go(func() {

@@ -15,6 +15,7 @@ import (
 const (
 	checkpointEvery = 100 * time.Millisecond
 	diskEvery       = time.Second
+	mergeEvery      = time.Second
 	retainEvery     = time.Minute
 	// retainChunk bounds the rows that retention deletes in one transaction.
 	retainChunk = 500
@@ -130,8 +131,9 @@ func (s *Store) expiries() map[time.Duration][]expiry {
 	add(r.Unrouted, expiry{fmt.Sprintf(`SELECT seq FROM events e WHERE seq<%s AND NOT EXISTS
 (SELECT 1 FROM deliveries d WHERE d.seq>e.seq AND d.seq<=e.seq+e.deliveries) LIMIT %d`, before, retainChunk),
 		[]string{"DELETE FROM events WHERE seq=?"}})
-	add(r.Dedupe, expiry{fmt.Sprintf("SELECT key FROM dedupe WHERE event<%s LIMIT %d", before, retainChunk),
-		[]string{"DELETE FROM dedupe WHERE key=?"}})
+	add(r.Dedupe, expiry{fmt.Sprintf(`SELECT key FROM keys k WHERE event<%s AND NOT EXISTS
+(SELECT 1 FROM events e WHERE e.seq=k.event) LIMIT %d`, before, retainChunk),
+		[]string{"DELETE FROM keys WHERE key=?"}})
 	delete(all, 0)
 	return all
 }

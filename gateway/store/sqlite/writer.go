@@ -157,13 +157,13 @@ func (s *Store) transact(b *batch) error {
 	if _, err := s.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	if err := s.write(b); err != nil {
-		_, rollback := s.conn.exec("ROLLBACK")
-		return errors.Join(err, rollback)
+	err := s.write(b)
+	if err == nil {
+		_, err = s.conn.exec("COMMIT")
 	}
-	_, err := s.conn.exec("COMMIT")
+	s.keys.settle(err == nil)
 	if err != nil {
-		// The driver may have rolled back already; nobody was answered yet.
+		// SQLite may have rolled back by itself: then this only says so.
 		_, _ = s.conn.exec("ROLLBACK")
 	}
 	return err
