@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/engine/process"
-	"github.com/event-gateway/gateway/gateway/event"
 )
 
 // Spec says how to start an engine's process.
@@ -69,98 +68,6 @@ func setDefault[T ~int | ~int64](value *T, otherwise T) {
 	}
 }
 
-// Call is one attempt to run a workflow for an event.
-type Call struct {
-	// Key is the idempotency key: the delivery's id.
-	Key      string
-	Workflow string
-	Event    *event.Event
-	// Input is one JSON value; nil without `with:`.
-	Input []byte
-	// Attempt is 1 for the first.
-	Attempt int
-	// Deadline is told to the engine, zero is none. Nothing here cancels the
-	// call when it passes.
-	Deadline       time.Time
-	FirstAttemptAt time.Time
-}
-
-// UpdateKind says what an Update tells.
-type UpdateKind uint8
-
-// Kinds of updates. Succeeded, Failed and Lost end a call. Unknown and Running
-// come from Get and Attach alone, Lost never does.
-const (
-	// Unknown: the engine does not know the run; it is safe to start it.
-	Unknown UpdateKind = iota
-	// Running: the run goes on.
-	Running
-	// Accepted: the run exists in the engine, as RunID.
-	Accepted
-	// Progress: Step, Message, Fraction.
-	Progress
-	// Waiting: the run waits for an Answer; Prompt, Schema.
-	Waiting
-	// Succeeded: Output.
-	Succeeded
-	// Failed: Message, Failure, RetryAfter.
-	Failed
-	// Lost: the process or its stream went away; what became of the run is
-	// not known. Message says why.
-	Lost
-)
-
-// Final tells whether a call ends with this update.
-func (k UpdateKind) Final() bool { return k >= Succeeded }
-
-// FailureKind says what may be done about a failure.
-type FailureKind uint8
-
-// Kinds of failures.
-const (
-	Retryable FailureKind = iota
-	Permanent
-	Throttled
-)
-
-// Update is what an engine says about a run.
-type Update struct {
-	Kind    UpdateKind
-	RunID   string
-	Step    string
-	Message string
-	// Fraction is 0 to 1, negative when unknown.
-	Fraction float64
-	Prompt   string
-	// Schema is the JSON Schema of the answer, nil when anything goes.
-	Schema []byte
-	// Output is one JSON value, nil is null.
-	Output  []byte
-	Failure FailureKind
-	// RetryAfter is the engine's wish; 0 is none.
-	RetryAfter time.Duration
-	// Process says which process spoke: "exec/3f2a pid 4711".
-	Process string
-}
-
-// Description is what an engine says about itself.
-type Description struct {
-	Name    string
-	Version string
-	// CanCheck, CanGet and CanAnswer: what it can do beyond Run.
-	CanCheck, CanGet, CanAnswer bool
-	// Workflows is empty when the engine can't list them.
-	Workflows []Workflow
-}
-
-// Workflow is something that an engine can run.
-type Workflow struct {
-	Name        string
-	Description string
-	// InputSchema is a JSON Schema, nil when anything goes.
-	InputSchema []byte
-}
-
 // Engine is an engine in use. It is shared by all who acquired it with an
 // equal Spec; its methods may be called from any goroutine.
 type Engine struct {
@@ -202,13 +109,13 @@ func (e *Engine) Run(c Call, report func(Update)) error {
 	if s == nil || e.draining.Load() {
 		return ErrDown
 	}
-	return s.run(c, report)
+	return s.link.Run(c, report)
 }
 
 // Cancel asks the engine to end a run. Its final update still follows.
 func (e *Engine) Cancel(key, reason string) {
 	if s := e.session.Load(); s != nil {
-		s.cancelRun(key, reason)
+		s.link.Cancel(key, reason)
 	}
 }
 
@@ -216,7 +123,7 @@ func (e *Engine) Cancel(key, reason string) {
 // that does not end after Cancel.
 func (e *Engine) Forget(key string) {
 	if s := e.session.Load(); s != nil {
-		s.calls.remove(key)
+		s.link.Forget(key)
 	}
 }
 
@@ -226,7 +133,7 @@ func (e *Engine) Answer(key string, input []byte) error {
 	if s == nil {
 		return ErrDown
 	}
-	return s.answer(key, input)
+	return s.link.Answer(key, input)
 }
 
 // Get asks what became of a run: Unknown, Running, Waiting, Succeeded or
@@ -236,7 +143,7 @@ func (e *Engine) Get(ctx context.Context, key, runID string) (Update, error) {
 	if s == nil {
 		return Update{}, ErrDown
 	}
-	return s.get(ctx, key, runID)
+	return s.link.Get(ctx, key, runID)
 }
 
 // Attach is Get, and takes up a run that goes on: when the answer is Running
@@ -247,22 +154,18 @@ func (e *Engine) Attach(ctx context.Context, key, runID string, report func(Upda
 	if s == nil || e.draining.Load() {
 		return Update{}, ErrDown
 	}
-	return s.attach(ctx, key, runID, report)
+	return s.link.Attach(ctx, key, runID, report)
 }
 
 // Check asks whether a workflow can run with an input: its constant part as a
 // JSON object and the names of the keys that are computed per event. Without
 // problems the route may go live.
 func (e *Engine) Check(ctx context.Context, workflow string, input []byte, computed []string) ([]Problem, error) {
-	desc := e.Describe()
-	if !desc.CanCheck {
-		return desc.check(workflow), nil
-	}
 	s := e.session.Load()
 	if s == nil {
 		return nil, ErrDown
 	}
-	return s.check(ctx, workflow, input, computed)
+	return s.link.Check(ctx, workflow, input, computed)
 }
 
 // Describe is what the engine said about itself when it was last started.

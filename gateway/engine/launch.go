@@ -16,10 +16,9 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
 
+	"github.com/event-gateway/gateway/gateway/engine/link"
 	"github.com/event-gateway/gateway/gateway/engine/process"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 	"github.com/event-gateway/gateway/plugins/sdk/wire"
@@ -55,10 +54,10 @@ func (l *launch) start(ctx context.Context) (*session, error) {
 	defer stop()
 	s, err := l.connect(ctx)
 	if err == nil {
-		err = s.introduce(ctx)
+		err = s.link.Introduce(ctx, l.spec.Config, l.spec.BaseDir)
 	}
 	if err == nil {
-		err = s.open()
+		err = s.link.Open()
 	}
 	if err != nil {
 		err = l.explain(ctx, err)
@@ -183,72 +182,12 @@ func (l *launch) connect(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	conn := protocol.(*plugin.GRPCClient).Conn // gRPC is the only protocol allowed
+	label := fmt.Sprintf("%s/%.4s pid %d", l.spec.Name, l.binary.Sum(), p.PID())
 	return &session{
-		spec: l.spec, timing: l.timing, process: p, client: l.client,
-		rpc: raw.(enginev1.EngineServiceClient), health: grpc_health_v1.NewHealthClient(conn),
-		label:   fmt.Sprintf("%s/%.4s pid %d", l.spec.Name, l.binary.Sum(), p.PID()),
-		started: l.began, outbox: newOutbox(), calls: calls{byKey: make(map[string]*call)},
-		broken: make(chan struct{}), hung: make(chan struct{}),
+		link:   link.New(raw.(enginev1.EngineServiceClient), l.spec.Name, label, l.spec.MaxMessage),
+		health: grpc_health_v1.NewHealthClient(conn), client: l.client, process: p,
+		timing: l.timing, started: l.began, hung: make(chan struct{}),
 	}, ctx.Err()
-}
-
-// introduce asks who the engine is, configures it, and asks again, because an
-// engine may know its workflows only from its configuration.
-func (s *session) introduce(ctx context.Context) error {
-	if _, err := s.rpc.Describe(ctx, &enginev1.DescribeRequest{}); err != nil {
-		if status.Code(err) == codes.Unimplemented {
-			return errNoService
-		}
-		return fmt.Errorf("describe: %w", err)
-	}
-	if err := s.configure(ctx); err != nil {
-		return err
-	}
-	described, err := s.rpc.Describe(ctx, &enginev1.DescribeRequest{})
-	if err != nil {
-		return fmt.Errorf("describe: %w", err)
-	}
-	s.desc = descriptionOf(described)
-	return nil
-}
-
-func (s *session) configure(ctx context.Context) error {
-	config := s.spec.Config
-	if len(config) == 0 {
-		config = []byte("null")
-	}
-	response, err := s.rpc.Configure(ctx, &enginev1.ConfigureRequest{
-		Config: config, BaseDir: s.spec.BaseDir, MaxMessageBytes: s.spec.MaxMessage})
-	var problems []Problem
-	switch status.Code(err) {
-	case codes.OK:
-		problems = problemsOf(response.GetProblems())
-	case codes.InvalidArgument:
-		problems = []Problem{{Message: status.Convert(err).Message()}}
-	case codes.Unimplemented:
-		if string(config) != "null" {
-			problems = []Problem{{Message: "this engine takes no config"}}
-		}
-	default:
-		return fmt.Errorf("configure: %w", err)
-	}
-	if len(problems) > 0 {
-		return &ConfigError{Engine: s.spec.Name, Problems: problems}
-	}
-	return nil
-}
-
-// open opens the stream that carries all runs.
-func (s *session) open() error {
-	ctx, cancel := context.WithCancel(context.Background()) // until the session ends
-	s.cancel = cancel
-	stream, err := s.rpc.Run(ctx)
-	if err != nil {
-		cancel()
-		return fmt.Errorf("run: %w", err)
-	}
-	s.stream = stream
-	return nil
 }
 
 // abandon ends whatever a failed start has made.
@@ -265,12 +204,8 @@ func (l *launch) abandon() {
 	within(done, l.timing.killWithin)
 }
 
-// Mistakes that a start can explain.
-var (
-	errPlaintext = errors.New("the engine speaks without TLS: set `transport: plain` for it, " +
-		"or build it with an SDK that answers PLUGIN_CLIENT_CERT with a certificate of its own")
-	errNoService = errors.New("a go-plugin program, but not an engine: it does not serve engine.v1.EngineService")
-)
+var errPlaintext = errors.New("the engine speaks without TLS: set `transport: plain` for it, " +
+	"or build it with an SDK that answers PLUGIN_CLIENT_CERT with a certificate of its own")
 
 // hasCertificate looks at the sixth field of the handshake line, as go-plugin
 // does: 1|1|unix|/path|grpc|certificate.
@@ -291,7 +226,7 @@ func (l *launch) explain(ctx context.Context, err error) error {
 func (l *launch) cause(ctx context.Context, err error) error {
 	p := l.runner.Process()
 	switch {
-	case p == nil, errors.Is(err, errPlaintext), errors.Is(err, errNoService):
+	case p == nil, errors.Is(err, errPlaintext), errors.Is(err, link.ErrNoService):
 		return err
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()

@@ -218,8 +218,8 @@ func (p *Pool) retire(ctx context.Context, e *Engine) {
 	<-e.started
 	if s := e.session.Load(); s != nil {
 		select {
-		case <-s.calls.whenIdle():
-		case <-s.broken:
+		case <-s.link.WhenIdle():
+		case <-s.link.Broken():
 		case <-ctx.Done():
 		}
 	}

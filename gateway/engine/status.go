@@ -48,7 +48,7 @@ func (e *Engine) Status() Status {
 	status := e.status
 	e.mu.Unlock()
 	if s := e.session.Load(); s != nil {
-		status.InFlight, status.Waiting = s.calls.count()
+		status.InFlight, status.Waiting = s.link.Count()
 	}
 	if e.draining.Load() && status.State != Stopped {
 		status.State = Draining

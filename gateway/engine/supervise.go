@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/grpc/status"
 )
 
 // timing is every interval of supervision.
@@ -86,12 +85,11 @@ func (e *Engine) supervise(ctx context.Context, s *session) {
 // until ctx ends.
 func (e *Engine) serve(ctx context.Context, s *session) string {
 	done := make(chan struct{}, 2)
-	go s.receive()
-	go func() { s.send(); done <- struct{}{} }()
+	go func() { s.link.Serve(); done <- struct{}{} }()
 	go func() { s.watch(); done <- struct{}{} }()
 	e.up(s)
 	select {
-	case <-s.broken:
+	case <-s.link.Broken():
 	case <-ctx.Done():
 	}
 	e.down()
@@ -105,19 +103,19 @@ func (e *Engine) serve(ctx context.Context, s *session) string {
 // stream broke is mostly just ending by itself; how it ended tells more than
 // the stream, so it gets a moment. Its calls are reported before it is fought.
 func (e *Engine) endSession(ctx context.Context, s *session) string {
-	s.outbox.close()
+	s.link.Refuse()
 	if ctx.Err() != nil {
 		const why = "the engine was stopped"
 		e.gone(s, s.end(true))
-		s.cancel()
-		<-s.broken
-		s.lose(why)
+		s.link.Close()
+		<-s.link.Broken()
+		s.link.Lose(why)
 		return why
 	}
 	why := s.why(within(s.process.Done(), e.pool.timing.exitWithin))
-	s.lose(why)
+	s.link.Lose(why)
 	e.gone(s, s.end(false))
-	s.cancel()
+	s.link.Close()
 	return why
 }
 
@@ -139,7 +137,7 @@ func (s *session) why(byItself bool) string {
 	if byItself {
 		return "the engine's process ended: " + s.process.Exit()
 	}
-	return "the engine ended the stream: " + status.Convert(s.err).Message()
+	return "the engine ended the stream: " + s.link.Err()
 }
 
 // restart waits and starts again, as often as it takes; nil when ctx ended.
@@ -187,12 +185,12 @@ func (e *Engine) launch(ctx context.Context) (*session, error) {
 func (e *Engine) up(s *session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.desc = s.desc
-	e.status.State, e.status.PID, e.status.Process = Up, s.process.PID(), s.label
-	e.status.SHA256, e.status.Version, e.status.StartedAt = e.binary.Sum(), s.desc.Version, s.started
+	e.desc = s.link.Description()
+	e.status.State, e.status.PID, e.status.Process = Up, s.process.PID(), s.link.Process()
+	e.status.SHA256, e.status.Version, e.status.StartedAt = e.binary.Sum(), e.desc.Version, s.started
 	e.session.Store(s)
 	close(e.ready)
-	e.log.zap.Info("engine is up", zap.Int("pid", s.process.PID()), zap.String("version", s.desc.Version),
+	e.log.zap.Info("engine is up", zap.Int("pid", s.process.PID()), zap.String("version", e.desc.Version),
 		zap.String("sha256", e.binary.Sum()))
 }
 

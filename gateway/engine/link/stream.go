@@ -1,0 +1,87 @@
+package link
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc/status"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+)
+
+// Open opens the stream that carries all runs.
+func (l *Link) Open() error {
+	ctx, cancel := context.WithCancel(context.Background()) // until Close
+	stream, err := l.rpc.Run(ctx)
+	if err != nil {
+		cancel()
+		return fmt.Errorf("run: %w", err)
+	}
+	l.stream, l.cancel = stream, cancel
+	return nil
+}
+
+// Serve carries messages both ways until the stream ends.
+func (l *Link) Serve() {
+	sent := make(chan struct{})
+	go func() { defer close(sent); l.send() }()
+	l.receive()
+	<-sent
+}
+
+// Broken is closed when the stream has ended. Calls are then to be ended with
+// Lose.
+func (l *Link) Broken() <-chan struct{} { return l.broken }
+
+// Err says why the stream ended. Valid after Broken.
+func (l *Link) Err() string { return status.Convert(l.err).Message() }
+
+// Refuse takes no more messages; what waits to be sent is dropped.
+func (l *Link) Refuse() { l.outbox.close() }
+
+// Close ends the stream.
+func (l *Link) Close() { l.cancel() }
+
+// send carries messages from the outbox to the stream until it ends.
+func (l *Link) send() {
+	var batch []*enginev1.RunRequest
+	for {
+		select {
+		case <-l.outbox.wake:
+		case <-l.broken:
+			return
+		}
+		batch = l.outbox.take(batch)
+		for _, m := range batch {
+			if l.stream.Send(m) != nil {
+				return // the receiver learns why
+			}
+		}
+	}
+}
+
+// receive carries updates from the stream to the calls until it ends.
+func (l *Link) receive() {
+	defer close(l.broken)
+	var m enginev1.RunResponse // used again: what is read from it is not
+	for {
+		if l.err = l.stream.RecvMsg(&m); l.err != nil {
+			return
+		}
+		u, ok := updateOf(&m)
+		if !ok {
+			continue
+		}
+		u.Process = l.process
+		if size := int64(len(u.Output) + len(u.Schema)); size > l.maxMessage {
+			u = l.tooMuch(size)
+		}
+		l.calls.deliver(m.Key, u)
+	}
+}
+
+// tooMuch ends a run whose answer nobody should have to keep.
+func (l *Link) tooMuch(size int64) Update {
+	return Update{Kind: Failed, Failure: Permanent, Process: l.process,
+		Message: fmt.Sprintf("the engine sent %d bytes, at most %d are allowed", size, l.maxMessage)}
+}
