@@ -40,7 +40,19 @@ func (c *checker) check() Problems {
 }
 
 func (c *checker) report(path, message, hint string) {
+	if c.opts.NoSecrets && strings.Contains(c.doc.file.Scalar(path), "${") {
+		return // its value is not known
+	}
 	c.problems = append(c.problems, c.doc.Problem(path, message, hint))
+}
+
+// quote quotes a value for a message: as the file has it, never what a
+// reference in it was replaced with.
+func (c *checker) quote(path, value string) string {
+	if written := c.doc.file.Scalar(path); strings.Contains(written, "${") {
+		value = written
+	}
+	return strconv.Quote(value)
 }
 
 func (c *checker) warn(path, message, hint string) {
@@ -93,7 +105,7 @@ func (c *checker) address(path, text string) bool {
 	_, ierr := netip.ParseAddr(host)
 	bad := err != nil || perr != nil || strconv.FormatUint(n, 10) != port || strings.ContainsAny(host, " /") || strings.Contains(host, ":") && ierr != nil
 	if bad {
-		c.report(path, fmt.Sprintf("want an address like 127.0.0.1:8080 or :8080, got %q", text), "")
+		c.report(path, fmt.Sprintf("want an address like 127.0.0.1:8080 or :8080, got %s", c.quote(path, text)), "")
 	}
 	return !bad
 }
@@ -166,13 +178,13 @@ func (c *checker) pattern(path, event string) {
 	for segment := range strings.SplitSeq(event, ".") {
 		switch {
 		case segment == "":
-			c.report(path, fmt.Sprintf("%q has an empty segment", event), "")
+			c.report(path, c.quote(path, event)+" has an empty segment", "")
 			return
 		case strings.ContainsAny(segment, " \t\r\n"):
-			c.report(path, fmt.Sprintf("%q has a space in it", event), "one event type to an item")
+			c.report(path, c.quote(path, event)+" has a space in it", "one event type to an item")
 			return
 		case strings.Contains(segment, "*") && segment != "*":
-			c.report(path, fmt.Sprintf("in %q the star is only part of a segment", event), "a star stands for whole segments: github.*")
+			c.report(path, "in "+c.quote(path, event)+" the star is only part of a segment", "a star stands for whole segments: github.*")
 			return
 		}
 	}
@@ -183,7 +195,7 @@ func (c *checker) target(path string, t *Target) {
 		return // absent or wrong: reported
 	}
 	if t.Engine == "" && c.doc.Config.Defaults.Engine == "" {
-		c.report(path, fmt.Sprintf("%q names no engine, and there is no defaults.engine", t.Workflow), "write engine/workflow")
+		c.report(path, c.quote(path, t.Workflow)+" names no engine, and there is no defaults.engine", "write engine/workflow")
 		return
 	}
 	if t.Engine == "" {
@@ -206,7 +218,7 @@ func (c *checker) engine(path, name string) {
 	} else if len(names) > 0 {
 		hint = "defined are: " + strings.Join(names, ", ")
 	}
-	c.report(path, fmt.Sprintf("no engine named %q", name), hint)
+	c.report(path, "no engine named "+c.quote(path, name), hint)
 }
 
 // inherit fills in from defaults.retry what a route leaves out.

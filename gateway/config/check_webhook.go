@@ -22,7 +22,7 @@ func (c *checker) webhooks() {
 			c.report(path+".path", "want a path like /hooks/partner: letters, digits and -._~ between single slashes", "")
 		}
 		if other, ok := taken[w.Path]; ok {
-			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", w.Path, other), fmt.Sprintf("defined at line %d", c.doc.file.Line("webhooks."+other)))
+			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", c.quote(path+".path", w.Path), other), fmt.Sprintf("defined at line %d", c.doc.file.Line("webhooks."+other)))
 		}
 		taken[w.Path] = name
 		c.scheme(path, &w)
@@ -114,7 +114,7 @@ func (c *checker) signature(path string, s *Signature) {
 		{path + ".header", s.Header}, {path + ".timestamp.header", s.timestampHeader()}, {path + ".id.header", s.idHeader()},
 	} {
 		if h.name != "" && !isHeader(h.name) {
-			c.report(h.path, fmt.Sprintf("%q is not a header name", h.name), "")
+			c.report(h.path, c.quote(h.path, h.name)+" is not a header name", "")
 		}
 	}
 	used := c.template(path+".signed", s.Signed)
@@ -166,7 +166,7 @@ func (c *checker) template(path, signed string) map[string]bool {
 			if near := decode.Nearest(name, known); near != "" && closed {
 				hint = decode.DidYouMean("{" + near + "}")
 			}
-			c.report(path, fmt.Sprintf("unknown placeholder %q", "{"+name+strings.Repeat("}", len(rest[:1]))), hint)
+			c.report(path, "unknown placeholder in "+c.quote(path, signed), hint)
 			used["body"] = true // one problem is enough
 			return used
 		}
@@ -184,7 +184,7 @@ func (c *checker) headers(path string, w Webhook) {
 		isSignature := w.Signature != nil && strings.EqualFold(name, w.Signature.Header)
 		switch {
 		case !isHeader(name):
-			c.report(at, fmt.Sprintf("%q is not a header name", name), "")
+			c.report(at, c.quote(at, name)+" is not a header name", "")
 		case slices.Contains([]string{"authorization", "proxy-authorization", "cookie", "x-hub-signature", "x-hub-signature-256"}, name) || isSignature:
 			c.report(at, fmt.Sprintf("%s is a credential and never kept", name), "")
 		}

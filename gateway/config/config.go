@@ -3,6 +3,18 @@
 // once where it stands in the file, resolves ${env:…} and ${file:…}, and
 // names the files to watch. What needs compiling (CEL, cron, plugins) is left
 // to later stages, which report through [Document.Problem]. Package decode explains the struct tags.
+//
+// References stand in scalar values, never in keys, and what they are replaced
+// with is never read as YAML again:
+//
+//	${env:NAME}            the environment variable; it must be set
+//	${env:NAME:-default}   the default when it is unset or empty
+//	${file:path}           the file without its last line end
+//	${generate:path}       the same; made up by the first run when missing
+//	$${                    a literal ${
+//
+// Expressions (when, match, key, and a webhook's type and id) and what stands
+// between ${{ and }} are left alone.
 package config
 
 import (

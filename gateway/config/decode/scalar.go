@@ -31,8 +31,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at place) {
 	if !ok {
 		return
 	}
-	if text.Origin == Unknown && v.Kind() != reflect.String {
-		return
+	if text.Origin == Unknown && (v.Kind() != reflect.String || at.tag.Get("default")+at.tag.Get("enum") != "") {
+		return // what it would be cannot be told: the default will do
 	}
 	if err := setText(v, text.Value); err != nil {
 		d.report(n, at, err.Error()+shown(n, text), "")
@@ -47,6 +47,10 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at place) {
 func (d *decoder) raw(n *yaml.Node, v reflect.Value, at place) {
 	if cut(n) {
 		d.report(n, at, `a space and "#" start a comment, which cuts this text short`, "quote it, or use a | block")
+		return
+	}
+	if strings.TrimSpace(n.Value) == "" {
+		d.report(n, at, "is empty", "leave the key out")
 		return
 	}
 	v.SetString(n.Value)

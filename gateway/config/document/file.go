@@ -123,6 +123,16 @@ func substituted(text string) bool {
 // Has reports whether the file itself contains path.
 func (f *File) Has(path string) bool { return f.find(path).exact }
 
+// Scalar returns the text of the scalar at path as it is in the file; nothing
+// for all else.
+func (f *File) Scalar(path string) string {
+	found := f.find(path)
+	if n := Resolve(found.Value); found.exact && n != nil && n.Kind == yaml.ScalarNode {
+		return n.Value
+	}
+	return ""
+}
+
 // Line returns where path stands, for messages such as "defined at line 13".
 func (f *File) Line(path string) int { return f.spot(f.find(path)).line }
 

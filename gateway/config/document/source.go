@@ -1,6 +1,8 @@
 package document
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -163,6 +165,7 @@ func (s *source) insideBlock(n *yaml.Node, line, col int) (span, bool) {
 func (s *source) hideSecrets(root *yaml.Node) {
 	var nodes []hidden
 	collect(root, false, &nodes)
+	slices.SortStableFunc(nodes, func(a, b hidden) int { return cmp.Compare(a.node.Line, b.node.Line) })
 	for i, h := range nodes {
 		if !h.secret {
 			continue
@@ -173,8 +176,11 @@ func (s *source) hideSecrets(root *yaml.Node) {
 			continue
 		}
 		end := len(s.lines) + 1
-		if i+1 < len(nodes) {
-			end = nodes[i+1].node.Line
+		for _, next := range nodes[i+1:] {
+			if next.node.Line > at.line {
+				end = next.node.Line
+				break
+			}
 		}
 		for n := at.line + 1; n < end; n++ {
 			s.star(n, 1, len(s.line(n))+1)
@@ -182,7 +188,7 @@ func (s *source) hideSecrets(root *yaml.Node) {
 	}
 }
 
-// hidden is a scalar in the order of the file and whether it is secret.
+// hidden is a scalar and whether it is secret.
 type hidden struct {
 	node   *yaml.Node
 	secret bool
@@ -191,6 +197,9 @@ type hidden struct {
 func collect(n *yaml.Node, secret bool, out *[]hidden) {
 	if n.Kind == yaml.ScalarNode {
 		*out = append(*out, hidden{n, secret && !strings.Contains(n.Value, "${")})
+	}
+	if n.Kind == yaml.AliasNode && secret && n.Alias.Kind == yaml.ScalarNode {
+		collect(n.Alias, secret, out)
 	}
 	for i, child := range n.Content {
 		below := secret
