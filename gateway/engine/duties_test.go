@@ -250,7 +250,7 @@ func TestCrashesLeaveNothingBehind(t *testing.T) {
 		g, f := settled(t)
 		return g <= goroutines+2 && f <= files
 	})
-	if list, _ := filepath.Glob(filepath.Join(b.host.Sockets(), "*")); len(list) != 1 {
+	if list, _ := filepath.Glob(filepath.Join(b.sockets(), "*")); len(list) != 1 {
 		t.Errorf("folders of processes: %v", list)
 	}
 	if list, _ := filepath.Glob(filepath.Join(b.dir, "run", "*")); len(list) != 1 {

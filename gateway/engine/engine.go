@@ -93,7 +93,13 @@ type Engine struct {
 
 	// guarded by Pool.mu
 	refs  int
-	drain context.CancelFunc // while draining
+	drain *drain // while draining
+}
+
+// drain is the time between the last Release and the end.
+type drain struct {
+	ctx    context.Context
+	cancel context.CancelFunc
 }
 
 // Run starts a workflow run. It does not wait: the engine's updates go to

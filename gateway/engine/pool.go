@@ -145,7 +145,7 @@ func (p *Pool) enter(spec Spec, binary *process.Binary) (e *Engine, fresh bool, 
 	e.refs++
 	e.spec.Store(&spec) // the newest limits hold for all
 	if e.drain != nil { // wanted again before it was gone
-		e.drain()
+		e.drain.cancel()
 		e.drain = nil
 		e.draining.Store(false)
 	}
@@ -207,28 +207,29 @@ func (p *Pool) release(e *Engine) {
 	if e.refs > 0 || p.stopped || p.engines[e.id] != e {
 		return
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, e.spec.Load().Drain)
-	e.drain = cancel
+	d := &drain{}
+	d.ctx, d.cancel = context.WithTimeout(p.ctx, e.spec.Load().Drain)
+	e.drain = d
 	e.draining.Store(true)
-	p.work.Go(func() { p.retire(ctx, e) })
+	p.work.Go(func() { p.retire(e, d) })
 }
 
 // retire lets an engine's runs end and stops it, unless it was wanted again.
-func (p *Pool) retire(ctx context.Context, e *Engine) {
+func (p *Pool) retire(e *Engine, d *drain) {
+	defer d.cancel()
 	<-e.started
 	if s := e.session.Load(); s != nil {
 		select {
 		case <-s.link.WhenIdle():
 		case <-s.link.Broken():
-		case <-ctx.Done():
+		case <-d.ctx.Done():
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ctx.Err() == context.Canceled || e.refs > 0 || p.engines[e.id] != e {
+	if e.drain != d || p.stopped || p.engines[e.id] != e {
 		return
 	}
-	e.drain() // frees its timer
 	e.drain = nil
 	delete(p.engines, e.id)
 	if e.stop != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -45,6 +46,14 @@ func newBench(t testing.TB, change func(*timing)) *bench {
 	}
 	t.Cleanup(func() { b.stop() })
 	return b
+}
+
+// sockets is the folder with a folder for each process.
+func (b *bench) sockets() string {
+	if note, err := os.ReadFile(filepath.Join(b.dir, "sockets")); err == nil {
+		return string(note)
+	}
+	return filepath.Join(b.dir, "p")
 }
 
 func self(t testing.TB) string {

@@ -74,7 +74,7 @@ func TestStartErrorsSayWhatToDo(t *testing.T) {
 			}
 		})
 	}
-	if list, _ := filepath.Glob(filepath.Join(b.host.Sockets(), "*")); len(list) > 0 {
+	if list, _ := filepath.Glob(filepath.Join(b.sockets(), "*")); len(list) > 0 {
 		t.Errorf("failed starts left %v", list)
 	}
 	if list := b.Engines(); len(list) > 0 {

@@ -100,8 +100,13 @@ type logger struct {
 func (l *logger) line(line process.Line) {
 	level := zapLevel(line.Level)
 	l.tail.add(level.String() + " " + line.Message + fieldText(line.Fields))
-	if entry := l.zap.Check(level, line.Message); entry != nil {
+	entry := l.zap.Check(level, line.Message)
+	switch {
+	case entry == nil:
+	case len(line.Fields) > 0:
 		entry.Write(zap.Any("fields", line.Fields))
+	default:
+		entry.Write()
 	}
 }
 

@@ -50,6 +50,9 @@ func (c *calls) remove(key string) bool {
 
 // drop is called with the lock held.
 func (c *calls) drop(key string, old *call) {
+	if c.byKey[key] != old {
+		return
+	}
 	delete(c.byKey, key)
 	if old.waiting {
 		c.waiting--
@@ -97,15 +100,16 @@ func (c *calls) note(key string, to *call, kind UpdateKind) {
 }
 
 // letGo reports what was held back for an attached call and lets further
-// updates through. It tells whether the call is still there.
-func (c *calls) letGo(key string, held *call, kind UpdateKind) bool {
+// updates through; answer is what Get said. It tells whether the call was
+// still there.
+func (c *calls) letGo(key string, held *call, answer Update) bool {
 	c.mu.Lock()
-	if c.closed {
+	if c.closed || c.byKey[key] != held {
 		c.mu.Unlock()
 		return false
 	}
-	c.note(key, held, kind)
-	for len(held.held) > 0 {
+	c.note(key, held, answer.Kind)
+	for len(held.held) > 0 && !c.closed {
 		u := held.held[0]
 		held.held = held.held[1:]
 		c.note(key, held, u.Kind)
@@ -117,7 +121,11 @@ func (c *calls) letGo(key string, held *call, kind UpdateKind) bool {
 		c.mu.Lock()
 	}
 	held.holding, held.held = false, nil
+	closed := c.closed
 	c.mu.Unlock()
+	if closed { // in the meantime; whoever closed has left it to us
+		held.report(Update{Kind: Lost, Message: "the engine went away", Process: answer.Process})
+	}
 	return true
 }
 

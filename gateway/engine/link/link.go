@@ -123,7 +123,7 @@ func (l *Link) Attach(ctx context.Context, key, runID string, report func(Update
 		l.calls.remove(key)
 		return u, err
 	}
-	if !l.calls.letGo(key, held, u.Kind) {
+	if !l.calls.letGo(key, held, u) {
 		return Update{}, ErrDown
 	}
 	return u, nil

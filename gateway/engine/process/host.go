@@ -86,9 +86,6 @@ func (h *Host) makeSockets() error {
 // socketPrefix marks folders for sockets outside the runtime folder.
 const socketPrefix = "gateway-"
 
-// Sockets is the folder that holds the folders of running processes.
-func (h *Host) Sockets() string { return h.sockets }
-
 func (h *Host) records() string     { return filepath.Join(h.dir, "run") }
 func (h *Host) socketsNote() string { return filepath.Join(h.dir, "sockets") }
 
