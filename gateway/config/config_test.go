@@ -84,6 +84,16 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestMerge: an entry's own keys win, then those of the first map merged.
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	got := load(t, "testdata/good/merge.yaml").Config.Routes["r"].Retry
+	pause := Duration(2 * time.Second)
+	if want := (Retry{3, Backoff{pause, pause}, 0, Duration(24 * time.Hour)}); got != want {
+		t.Errorf("retry = %+v, want %+v", got, want)
+	}
+}
+
 func TestSmallestHasDefaults(t *testing.T) {
 	t.Parallel()
 	cfg := load(t, "testdata/good/smallest.yaml").Config

@@ -166,18 +166,28 @@ func existing(dir string) string {
 	}
 }
 
-// look announces a change once two reads in a row agree on it.
+// look announces what has changed, once it has settled.
 func (w *Watcher) look(ctx context.Context) {
-	for last := w.read(); last != w.current(); {
+	if w.read() == w.current() {
+		return
+	}
+	if now, ok := settled(ctx, w.opts.Agree, w.read); ok && now != w.current() {
+		w.announce(now)
+	}
+}
+
+// settled reads until two reads in a row agree: a file that is being written
+// is not yet what its author means.
+func settled(ctx context.Context, pause time.Duration, read func() string) (string, bool) {
+	for last := read(); ; {
 		select {
 		case <-ctx.Done():
-			return
-		case <-time.After(w.opts.Agree):
+			return "", false
+		case <-time.After(pause):
 		}
-		next := w.read()
+		next := read()
 		if next == last {
-			w.announce(next)
-			return
+			return next, true
 		}
 		last = next
 	}

@@ -4,9 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // watched is a file on a real file system and a running watcher that loads it
@@ -183,23 +187,47 @@ func TestWatchPolls(t *testing.T) {
 	w.expect("two")
 }
 
-// TestWatchUnchanged: only content counts, so touching a file or saving it as
-// it was says nothing.
-func TestWatchUnchanged(t *testing.T) {
+// TestLook: only content counts. Touching a file or saving it as it was says
+// nothing, and a change is announced once, even when nobody loads it.
+func TestLook(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
 	write(t, path, "one")
-	w := watch(t, path, WatchOptions{Poll: 5 * time.Millisecond})
-	for range 20 {
+	calls := 0
+	w := NewWatcher(func() { calls++ }, WatchOptions{Agree: time.Millisecond})
+	set, _ := load(path)
+	w.SetFiles(set.Paths(), set.Fingerprint())
+	for i, step := range []struct {
+		content string
+		calls   int
+	}{{"one", 0}, {"two", 1}, {"two", 1}, {"", 2}, {"one", 3}} {
 		draft := path + "~"
-		write(t, draft, "one")
+		write(t, draft, step.content)
 		must(t, os.Rename(draft, path))
+		if w.look(context.Background()); calls != step.calls {
+			t.Errorf("after step %d: %d calls, want %d", i, calls, step.calls)
+		}
 	}
-	write(t, path+"~", "two")
-	must(t, os.Rename(path+"~", path))
-	if got := <-w.loaded; got != "two" {
-		t.Errorf("loaded %q first, want two", got)
-	}
+}
+
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reads := []string{"", "version", "version: 1", "version: 1", "never read"}
+		got, ok := settled(t.Context(), time.Second, func() string {
+			next := reads[0]
+			reads = reads[1:]
+			return next
+		})
+		if got != "version: 1" || !ok || len(reads) != 1 {
+			t.Errorf("settled on %q, %t, %d reads left", got, ok, len(reads))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, ok := settled(ctx, time.Second, func() string { return time.Now().String() }); ok {
+			t.Error("settled on what never rests")
+		}
+	})
 }
 
 // TestWatchBusyFolder: a folder in which something else never rests must not
@@ -221,8 +249,10 @@ func TestWatchBusyFolder(t *testing.T) {
 			}
 		}
 	}()
-	write(t, path, "two")
-	w.expect("two")
+	for _, content := range []string{"two", "three"} {
+		write(t, path, content)
+		w.expect(content)
+	}
 	close(stop)
 	<-done
 }
@@ -243,4 +273,40 @@ func TestWatchStartsLate(t *testing.T) {
 	<-changed
 	cancel()
 	must(t, <-done)
+}
+
+// TestArm: which folders are watched follows the files, and what exists.
+func TestArm(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	a, b, far := filepath.Join(dir, "a", "file"), filepath.Join(dir, "b", "c", "file"), filepath.Join(dir, "far", "file")
+	write(t, a, "one")
+	write(t, far, "one")
+	must(t, os.MkdirAll(filepath.Dir(b), 0o755))
+	must(t, os.Symlink(far, b))
+	notify, err := fsnotify.NewWatcher()
+	must(t, err)
+	defer func() { _ = notify.Close() }()
+	w := NewWatcher(func() {}, WatchOptions{})
+	armed := func(files []string, want ...string) {
+		t.Helper()
+		w.SetFiles(files, "")
+		w.arm(notify)
+		got := notify.WatchList()
+		slices.Sort(got)
+		for i := range want {
+			want[i] = filepath.Join(dir, want[i])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("watches %v, want %v", got, want)
+		}
+	}
+	armed([]string{a}, "a")
+	armed([]string{a, b}, "a", "b/c", "far")
+	must(t, os.RemoveAll(filepath.Join(dir, "b")))
+	armed([]string{a, b}, "", "a")
+	must(t, os.MkdirAll(filepath.Dir(b), 0o755))
+	armed([]string{a, b}, "a", "b/c")
+	armed([]string{b}, "b/c")
 }
