@@ -30,7 +30,7 @@ type command struct {
 func (c command) String() string { return strings.Join(c.argv, " ") }
 
 // run runs the program once and reads what it made of it.
-func (c command) run(ctx context.Context, spawn spawner, r *sdk.Request, stdin []byte) (sdk.Result, error) {
+func (c command) run(ctx context.Context, reaper *reaper, r *sdk.Request, stdin []byte) (sdk.Result, error) {
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("timed out after %s", c.timeout))
@@ -44,7 +44,7 @@ func (c command) run(ctx context.Context, spawn spawner, r *sdk.Request, stdin [
 		stdout: out,
 		stderr: log,
 	}
-	err := p.run(ctx, spawn)
+	err := p.run(ctx, reaper)
 	log.flush()
 	if err != nil {
 		return sdk.Result{}, verdict(ctx, err, log.last)

@@ -10,19 +10,24 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/event-gateway/gateway/plugins/sdk"
 )
 
 func main() {
-	e := &engine{spawn: make(spawner)}
-	go e.spawn.run()
-	sdk.Serve(e)
+	if len(os.Args) == 2 && os.Args[1] == reapArg {
+		reap(os.Stdin)
+		return
+	}
+	sdk.Serve(newEngine())
 }
+
+func newEngine() *engine { return &engine{reaper: &reaper{live: map[int]bool{}}} }
 
 // engine is set once, by Configure, before any run.
 type engine struct {
-	spawn    spawner
+	reaper   *reaper
 	baseDir  string
 	dir      string // of the scripts; empty without one
 	commands map[string]command
@@ -65,5 +70,5 @@ func (e *engine) Run(ctx context.Context, r *sdk.Request) (sdk.Result, error) {
 	if err != nil {
 		return sdk.Result{}, sdk.Permanent(err)
 	}
-	return c.run(ctx, e.spawn, r, stdin)
+	return c.run(ctx, e.reaper, r, stdin)
 }

@@ -9,10 +9,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/event-gateway/gateway/plugins/sdk"
 )
 
 const (
@@ -37,29 +38,34 @@ type process struct {
 
 // run starts the program and returns when it has ended and nothing of its
 // group is left. When ctx ends first the group is asked to end, then made to.
-func (p *process) run(ctx context.Context, spawn spawner) error {
+func (p *process) run(ctx context.Context, reaper *reaper) error {
+	defer p.close()
 	if err := p.pipes(); err != nil {
-		p.close()
 		return err
 	}
-	p.cmd.SysProcAttr = attributes()
-	err := spawn.start(p.cmd)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err := p.cmd.Start()
 	closeAll(p.theirs)
 	if err != nil {
-		p.close()
 		return fmt.Errorf("start %s: %w", p.cmd.Path, reason(err))
 	}
+	group := p.cmd.Process.Pid
+	defer reaper.remove(group)
+	if err := reaper.add(group); err != nil {
+		sdk.Logger().Error("nobody watches over the program", "group", group, "error", err.Error())
+	}
+	return p.wait(ctx, group)
+}
+
+// wait waits for the program, and ends what it leaves of its group.
+func (p *process) wait(ctx context.Context, group int) error {
 	ended := make(chan struct{})
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		stopGroup(ctx, p.cmd.Process.Pid, ended)
-	}()
-	err = p.cmd.Wait()
-	killGroup(p.cmd.Process.Pid, syscall.SIGKILL) // at once: the id is free for others now
+	var watch sync.WaitGroup
+	watch.Go(func() { stopGroup(ctx, group, ended) })
+	err := p.cmd.Wait()
+	killGroup(group, syscall.SIGKILL) // at once: the id is free for others now
 	close(ended)
-	<-watched
-	p.close()
+	watch.Wait()
 	return err
 }
 
@@ -138,27 +144,4 @@ func killGroup(group int, signal syscall.Signal) {
 		// A program that changed its user is out of our reach.
 		_ = syscall.Kill(group, signal)
 	}
-}
-
-// spawner starts programs, all from one thread: on Linux the signal that a
-// child gets when its parent dies is sent when the parent's thread does.
-type spawner chan spawned
-
-type spawned struct {
-	cmd *exec.Cmd
-	err chan error
-}
-
-// run starts programs for ever.
-func (s spawner) run() {
-	runtime.LockOSThread()
-	for c := range s {
-		c.err <- c.cmd.Start()
-	}
-}
-
-func (s spawner) start(cmd *exec.Cmd) error {
-	c := spawned{cmd: cmd, err: make(chan error, 1)}
-	s <- c
-	return <-c.err
 }

@@ -3,10 +3,13 @@ package sdktest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -26,6 +29,7 @@ type process struct {
 	cmd    *exec.Cmd
 	conn   plugin.ClientProtocol
 	stderr *head
+	mark   string // in the environment of the engine and of what it starts
 }
 
 // startTimeout is what gateway.yaml has as limits.start_timeout.
@@ -38,7 +42,8 @@ func start(ctx context.Context, o Options, mtls bool) (*process, error) {
 		return nil, errors.New("no Options.Command")
 	}
 	p := &process{cmd: exec.Command(o.Command[0], o.Command[1:]...), stderr: &head{limit: 1 << 20}}
-	p.cmd.Env = append(o.Env[:len(o.Env):len(o.Env)], wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage))
+	p.mark = "SDKTEST_MARK=" + rand.Text()
+	p.cmd.Env = append(o.Env[:len(o.Env):len(o.Env)], wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage), p.mark)
 	ownGroup(p.cmd)
 	p.client = plugin.NewClient(clientConfig(p.cmd, p.stderr, mtls))
 	if err := within(ctx, startTimeout+time.Second, p.connect); err != nil {
@@ -143,6 +148,36 @@ func (p *process) gone(ctx context.Context, limit time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// leftovers waits until nothing is left of what the engine started. Only
+// Linux can tell.
+func (p *process) leftovers() error {
+	var left []string
+	for until := time.Now().Add(leftTime); ; time.Sleep(20 * time.Millisecond) {
+		if left = marked(p.mark); len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("the engine is gone, but not what it started: %q", left)
+		}
+	}
+}
+
+// leftTime is how long something may outlive its engine.
+const leftTime = 2 * time.Second
+
+// marked are the command lines of all processes with this environment.
+func marked(mark string) []string {
+	var out []string
+	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environs {
+		if env, err := os.ReadFile(path); err == nil && bytes.Contains(env, []byte(mark)) {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+			out = append(out, string(bytes.ReplaceAll(bytes.TrimRight(line, "\x00"), []byte{0}, []byte{' '})))
+		}
+	}
+	return out
 }
 
 // within calls f, and gives up on it after limit.

@@ -36,8 +36,12 @@ func with(f func(context.Context, *process, Options) error) func(context.Context
 		if err != nil {
 			return err
 		}
-		defer p.kill()
-		if err := f(ctx, p, o); err != nil {
+		err = f(ctx, p, o)
+		p.kill()
+		if err == nil {
+			err = p.leftovers()
+		}
+		if err != nil {
 			return fmt.Errorf("%w; the engine said: %.2000q", err, p.stderr)
 		}
 		return nil
