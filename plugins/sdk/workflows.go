@@ -44,7 +44,7 @@ func unknownWorkflow(name string, known []string) error {
 // nearest is the known name that differs from name in the fewest letters,
 // or nothing when none is near enough to be a slip of the pen.
 func nearest(name string, known []string) string {
-	best, least := "", 1+max(1, len(name)/3)
+	best, least := "", 1+max(min(2, len(name)-1), len(name)/3)
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		if len(k) > 256 || len(name) > 256 {
 			continue

@@ -1,0 +1,141 @@
+package sdk
+
+import (
+	"context"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"google.golang.org/grpc"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+)
+
+// fakeStream is the gateway's end of a Run call, without a wire.
+type fakeStream struct {
+	grpc.ServerStream
+	ctx    context.Context
+	cancel context.CancelFunc
+	in     chan *enginev1.RunRequest
+	out    chan *enginev1.RunResponse
+	done   chan struct{} // closed when the handler has returned
+}
+
+func (f *fakeStream) Context() context.Context { return f.ctx }
+
+func (f *fakeStream) Recv() (*enginev1.RunRequest, error) {
+	select {
+	case m, ok := <-f.in:
+		if !ok {
+			return nil, io.EOF
+		}
+		return m, nil
+	case <-f.ctx.Done():
+		return nil, f.ctx.Err()
+	}
+}
+
+func (f *fakeStream) Send(m *enginev1.RunResponse) error {
+	select {
+	case f.out <- m:
+		return nil
+	case <-f.ctx.Done():
+		return f.ctx.Err()
+	}
+}
+
+// connect opens a stream to s. Call it in a synctest bubble.
+func connect(s *service) *fakeStream {
+	f := &fakeStream{
+		in: make(chan *enginev1.RunRequest), out: make(chan *enginev1.RunResponse, 64), done: make(chan struct{}),
+	}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	go func() {
+		defer close(f.done)
+		_ = s.Run(f)
+	}()
+	synctest.Wait()
+	return f
+}
+
+// drop breaks the stream and waits until the service has noticed.
+func (f *fakeStream) drop() {
+	f.cancel()
+	synctest.Wait()
+}
+
+func (f *fakeStream) start(key string, change ...func(*enginev1.Start)) {
+	m := &enginev1.Start{Key: key, Workflow: "w", Attempt: 1}
+	for _, c := range change {
+		c(m)
+	}
+	f.in <- &enginev1.RunRequest{Message: &enginev1.RunRequest_Start{Start: m}}
+	synctest.Wait()
+}
+
+func (f *fakeStream) cancelRun(key string) {
+	f.in <- &enginev1.RunRequest{Message: &enginev1.RunRequest_Cancel{
+		Cancel: &enginev1.Cancel{Key: key, Reason: "a test"},
+	}}
+	synctest.Wait()
+}
+
+func (f *fakeStream) answer(key, input string) {
+	f.in <- &enginev1.RunRequest{Message: &enginev1.RunRequest_Answer{
+		Answer: &enginev1.Answer{Key: key, Input: []byte(input)},
+	}}
+	synctest.Wait()
+}
+
+// heard are the updates that have come since the last call, in short form.
+func (f *fakeStream) heard() []string {
+	synctest.Wait()
+	var out []string
+	for {
+		select {
+		case m := <-f.out:
+			out = append(out, short(m))
+		default:
+			return out
+		}
+	}
+}
+
+func short(m *enginev1.RunResponse) string {
+	switch u := m.Update.(type) {
+	case *enginev1.RunResponse_Accepted:
+		return m.Key + " accepted " + u.Accepted.RunId
+	case *enginev1.RunResponse_Progress:
+		return m.Key + " progress " + u.Progress.Step
+	case *enginev1.RunResponse_Waiting:
+		return m.Key + " waiting " + u.Waiting.Prompt
+	case *enginev1.RunResponse_Succeeded:
+		return m.Key + " succeeded " + string(u.Succeeded.Output)
+	case *enginev1.RunResponse_Failed:
+		return m.Key + " " + kinds[u.Failed.Kind] + " " + u.Failed.Message
+	}
+	return m.Key + " nothing"
+}
+
+var kinds = map[enginev1.FailureKind]string{
+	enginev1.FailureKind_FAILURE_KIND_RETRYABLE: "retryable",
+	enginev1.FailureKind_FAILURE_KIND_PERMANENT: "permanent",
+	enginev1.FailureKind_FAILURE_KIND_THROTTLED: "throttled",
+}
+
+// serve runs a test against a service in a bubble, and wants its end clean.
+func serve(t *testing.T, engine Engine, test func(t *testing.T, s *service)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		if e, ok := engine.(interface{ enter() }); ok {
+			e.enter()
+		}
+		s := newService(engine, 1<<20)
+		test(t, s)
+		s.runs.close(stopGrace)
+		synctest.Wait()
+		if n := len(s.runs.live); n > 0 {
+			t.Errorf("%d runs are left", n)
+		}
+	})
+}
