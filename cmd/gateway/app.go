@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+
+	"github.com/event-gateway/gateway/cmd/gateway/remote"
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
 )
 
 // Exit codes. exitConfig is EX_CONFIG of sysexits.h: a supervisor need not
@@ -24,15 +29,15 @@ const (
 // app is what all verbs share: the streams, the environment and the flags
 // that every verb has.
 type app struct {
-	in       io.Reader
-	out, err io.Writer
-	// color: out is a terminal whose owner did not ask for none.
-	color  bool
-	getenv func(string) string
-	now    func() time.Time
+	screen.Screen
+	in  io.Reader
+	err io.Writer
+	// terminal: err is one.
+	terminal bool
+	getenv   func(string) string
 
-	// Flags of all verbs.
-	config, admin, output string
+	// Flags of all verbs; the format of the screen is one more.
+	config, admin string
 
 	// running: flags and arguments were right; what fails now is not usage.
 	running bool
@@ -40,7 +45,10 @@ type app struct {
 
 func newApp() *app {
 	color := isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: color, getenv: os.Getenv, now: time.Now}
+	return &app{
+		Screen: screen.Screen{Out: os.Stdout, Color: color, Now: time.Now},
+		in:     os.Stdin, err: os.Stderr, terminal: isatty.IsTerminal(os.Stderr.Fd()), getenv: os.Getenv,
+	}
 }
 
 // failure is an error with the exit code it deserves. Without a cause
@@ -67,7 +75,7 @@ func (a *app) execute(args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.in)
-	root.SetOut(a.out)
+	root.SetOut(a.Out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(context.Background())
 	if err == nil {
@@ -78,7 +86,7 @@ func (a *app) execute(args []string) int {
 		f.code = exitUsage
 	}
 	if f.cause != nil {
-		fmt.Fprintf(a.err, "gateway: %s\n", printable(told(f.cause), keepLines))
+		fmt.Fprintf(a.err, "gateway: %s\n", screen.Block(told(f.cause)))
 	}
 	if f.code == exitUsage {
 		fmt.Fprintln(a.err, "gateway: see 'gateway --help'")
@@ -88,7 +96,7 @@ func (a *app) execute(args []string) int {
 
 // told is an error for people: of a refusal what the gateway says about it.
 func told(err error) string {
-	if p, ok := problemIn(err); ok && p.Detail != "" {
+	if p, ok := remote.ProblemIn(err); ok && p.Detail != "" {
 		return p.Detail
 	}
 	return err.Error()
@@ -101,8 +109,8 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if !isFormat(a.output) {
-				return usage("output %q is none of table, json, yaml", a.output)
+			if !screen.IsFormat(a.Format) {
+				return usage("output %q is none of table, json, yaml", a.Format)
 			}
 			return nil
 		},
@@ -110,7 +118,7 @@ func (a *app) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.config, "config", "c", "", "configuration `file` (or GATEWAY_CONFIG; default gateway.yaml)")
 	flags.StringVar(&a.admin, "admin", "", "admin `address` of a running gateway (or GATEWAY_ADMIN; default server.admin of the configuration)")
-	flags.StringVarP(&a.output, "output", "o", formatTable, "print as table, json or yaml")
+	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
 		a.sendCommand(), a.eventsCommand(), a.deliveriesCommand(),
 		a.statusCommand(), a.reloadCommand(), a.versionCommand(),
@@ -164,3 +172,5 @@ func (a *app) configPath() (path string, asked bool) {
 	}
 	return defaultConfig, false
 }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/remote"
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/api"
 )
 
@@ -58,47 +60,48 @@ func (a *app) listDeliveries(ctx context.Context, f deliveryFlags) error {
 	if err != nil {
 		return err
 	}
-	fetch := func(ctx context.Context, q url.Values) (page[api.Delivery], error) {
+	fetch := func(ctx context.Context, q url.Values) (remote.Page[api.Delivery], error) {
 		var list api.DeliveryList
-		err := c.get(ctx, "/api/v1/deliveries", q, &list)
-		return page[api.Delivery]{list.Deliveries, list.Next}, err
+		err := c.Get(ctx, "/api/v1/deliveries", q, &list)
+		return remote.Page[api.Delivery]{Rows: list.Deliveries, Next: list.Next}, err
 	}
 	if f.follow {
-		rows := &follower[api.Delivery]{fetch: fetch, query: f.query(), show: f.limit, warn: a.warn,
-			mark: func(d api.Delivery) (string, string) { return d.ID, d.State + " " + strconv.Itoa(d.Attempt) }}
-		return rows.run(ctx, func(d api.Delivery) error { return a.showEach(d, func() { a.deliveryLine(d) }) })
+		rows := &remote.Follower[api.Delivery]{Fetch: fetch, Query: f.query(), Show: f.limit, Warn: a.warn,
+			Mark: func(d api.Delivery) (string, string) { return d.ID, d.State + " " + strconv.Itoa(d.Attempt) }}
+		return rows.Run(ctx, func(d api.Delivery) error { return a.ShowEach(d, func() { a.deliveryLine(d) }) })
 	}
 	list, err := fetch(ctx, f.query())
 	if err != nil {
 		return err
 	}
-	return a.show(api.DeliveryList{Deliveries: list.rows, Next: list.next}, func() {
-		a.deliveryTable(list.rows)
-		a.more(list.next)
+	return a.Show(api.DeliveryList{Deliveries: list.Rows, Next: list.Next}, func() {
+		a.deliveryTable(list.Rows)
+		a.more(list.Next)
 	})
 }
 
 func (a *app) deliveryTable(deliveries []api.Delivery) {
-	rows := make([][]cell, len(deliveries))
+	rows := make([][]screen.Cell, len(deliveries))
 	for i, d := range deliveries {
-		rows[i] = []cell{
-			plainCell(d.ID), plainCell(d.Route), plainCell(d.Engine + "/" + d.Workflow), state(d.State),
-			plainCell(strconv.Itoa(d.Attempt)), plainCell(a.age(d.AcceptedAt)), plainCell(a.until(d.Due)), plainCell(message(d)),
+		rows[i] = []screen.Cell{
+			screen.Text(d.ID), screen.Text(d.Route), screen.Text(d.Engine + "/" + d.Workflow), state(d.State),
+			screen.Text(strconv.Itoa(d.Attempt)), screen.Text(a.Age(d.AcceptedAt)), screen.Text(a.Until(d.Due)), screen.Text(message(d)),
 		}
 	}
-	a.table([]string{"ID", "ROUTE", "WORKFLOW", "STATE", "ATTEMPT", "AGE", "NEXT", "LAST"}, rows)
+	a.Table([]string{"ID", "ROUTE", "WORKFLOW", "STATE", "ATTEMPT", "AGE", "NEXT", "LAST"}, rows)
 }
 
 func (a *app) deliveryLine(d api.Delivery) {
-	a.columns([][]cell{{
-		plainCell(a.now().Local().Format(time.TimeOnly)), plainCell(d.ID), plainCell(d.Route), state(d.State),
-		plainCell("attempt " + strconv.Itoa(d.Attempt)), plainCell(message(d)),
+	a.Columns([][]screen.Cell{{
+		screen.Text(a.Now().Local().Format(time.TimeOnly)), screen.Text(d.ID), screen.Text(d.Route), state(d.State),
+		screen.Text("attempt " + strconv.Itoa(d.Attempt)), screen.Text(message(d)),
 	}})
 }
 
-func state(name string) cell {
-	styles := map[string]style{"succeeded": green, "dead": red, "discarded": dim, "running": yellow, "waiting": yellow}
-	return cell{name, styles[name]}
+func state(name string) screen.Cell {
+	styles := map[string]screen.Style{"succeeded": screen.Green, "dead": screen.Red, "discarded": screen.Dim,
+		"running": screen.Yellow, "waiting": screen.Yellow}
+	return styles[name].Text(name)
 }
 
 // maxMessage keeps a table's rows on one line of a usual screen.
@@ -110,7 +113,7 @@ func message(d api.Delivery) string {
 	}
 	text := []rune(strings.Join(strings.Fields(d.Last.Message), " "))
 	if len(text) == 0 {
-		return orDash(d.Last.Outcome)
+		return screen.OrDash(d.Last.Outcome)
 	}
 	if len(text) > maxMessage {
 		return string(text[:maxMessage-1]) + "…"
@@ -127,10 +130,10 @@ func (a *app) deliveriesShow() *cobra.Command {
 				return err
 			}
 			var d api.Delivery
-			if err := c.get(cmd.Context(), deliveryPath(args[0]), nil, &d); err != nil {
+			if err := c.Get(cmd.Context(), deliveryPath(args[0]), nil, &d); err != nil {
 				return err
 			}
-			return a.show(d, func() { a.printDelivery(d) })
+			return a.Show(d, func() { a.printDelivery(d) })
 		},
 	}
 }
@@ -138,19 +141,19 @@ func (a *app) deliveriesShow() *cobra.Command {
 func deliveryPath(id string) string { return "/api/v1/deliveries/" + url.PathEscape(id) }
 
 func (a *app) printDelivery(d api.Delivery) {
-	a.columns([][]cell{{{"delivery " + d.ID, bold}, plainCell(d.Route + " → " + d.Engine + "/" + d.Workflow), state(d.State)}})
-	rows := [][]cell{{{"  event", dim}, plainCell(d.EventID)}, {{"  accepted", dim}, plainCell(moment(d.AcceptedAt) + " (" + a.age(d.AcceptedAt) + " ago)")}}
+	a.Columns([][]screen.Cell{{screen.Bold.Text("delivery " + d.ID), screen.Text(d.Route + " → " + d.Engine + "/" + d.Workflow), state(d.State)}})
+	rows := [][]screen.Cell{{screen.Dim.Text("  event"), screen.Text(d.EventID)}, {screen.Dim.Text("  accepted"), screen.Text(screen.Moment(d.AcceptedAt) + " (" + a.Age(d.AcceptedAt) + " ago)")}}
 	for _, r := range []struct{ name, text string }{{"  key", d.Key}, {"  run", d.RunID}} {
 		if r.text != "" {
-			rows = append(rows, []cell{{r.name, dim}, plainCell(r.text)})
+			rows = append(rows, []screen.Cell{screen.Dim.Text(r.name), screen.Text(r.text)})
 		}
 	}
 	if !d.Due.IsZero() {
-		rows = append(rows, []cell{{"  next", dim}, plainCell(a.until(d.Due))})
+		rows = append(rows, []screen.Cell{screen.Dim.Text("  next"), screen.Text(a.Until(d.Due))})
 	}
-	a.columns(rows)
+	a.Columns(rows)
 	if len(d.Input) > 0 {
-		fmt.Fprintf(a.out, "  %s %s\n", a.paint(dim, "input"), pretty(d.Input, "  "))
+		fmt.Fprintf(a.Out, "  %s %s\n", a.Paint(screen.Dim, "input"), screen.Pretty(d.Input, "  "))
 	}
 	for _, t := range d.Attempts {
 		a.printAttempt(t)
@@ -160,19 +163,19 @@ func (a *app) printDelivery(d api.Delivery) {
 func (a *app) printAttempt(t api.Attempt) {
 	took := "still running"
 	if !t.Ended.IsZero() {
-		took = "took " + short(t.Ended.Sub(t.Started))
+		took = "took " + screen.Short(t.Ended.Sub(t.Started))
 	}
-	outcome := cell{t.Outcome, red}
+	outcome := screen.Red
 	if t.Outcome == "succeeded" {
-		outcome.style = green
+		outcome = screen.Green
 	}
-	a.columns([][]cell{{plainCell("  attempt " + strconv.Itoa(t.Number)), plainCell(moment(t.Started)), plainCell(took),
-		plainCell(t.Process), outcome}})
+	a.Columns([][]screen.Cell{{screen.Text("  attempt " + strconv.Itoa(t.Number)), screen.Text(screen.Moment(t.Started)), screen.Text(took),
+		screen.Text(t.Process), outcome.Text(t.Outcome)}})
 	if t.Message != "" {
-		fmt.Fprintf(a.out, "    %s\n", strings.ReplaceAll(printable(strings.TrimSpace(t.Message), keepLines), "\n", "\n    "))
+		fmt.Fprintf(a.Out, "    %s\n", strings.ReplaceAll(screen.Block(strings.TrimSpace(t.Message)), "\n", "\n    "))
 	}
 	if len(t.Output) > 0 {
-		fmt.Fprintf(a.out, "    %s %s\n", a.paint(dim, "output"), pretty(t.Output, "    "))
+		fmt.Fprintf(a.Out, "    %s %s\n", a.Paint(screen.Dim, "output"), screen.Pretty(t.Output, "    "))
 	}
 }
 
@@ -201,14 +204,14 @@ func (a *app) deliveriesChange(verb, short string) *cobra.Command {
 	}
 }
 
-func (a *app) changeDelivery(ctx context.Context, c *client, id, verb string) error {
-	text, err := c.call(ctx, http.MethodPost, deliveryPath(id)+"/"+verb, nil)
+func (a *app) changeDelivery(ctx context.Context, c *remote.Client, id, verb string) error {
+	text, err := c.Call(ctx, http.MethodPost, deliveryPath(id)+"/"+verb, nil)
 	if err != nil {
 		return err
 	}
 	var d api.Delivery
-	if err := decode(text, &d); err != nil {
+	if err := remote.Decode(text, &d); err != nil {
 		return err
 	}
-	return a.showEach(d, func() { a.deliveryLine(d) })
+	return a.ShowEach(d, func() { a.deliveryLine(d) })
 }

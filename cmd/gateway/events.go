@@ -4,15 +4,15 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/remote"
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/api"
 )
 
@@ -77,23 +77,23 @@ func (a *app) listEvents(ctx context.Context, f eventFlags) error {
 	if err != nil {
 		return err
 	}
-	fetch := func(ctx context.Context, q url.Values) (page[api.Event], error) {
+	fetch := func(ctx context.Context, q url.Values) (remote.Page[api.Event], error) {
 		var list api.EventList
-		err := c.get(ctx, "/api/v1/events", q, &list)
-		return page[api.Event]{list.Events, list.Next}, err
+		err := c.Get(ctx, "/api/v1/events", q, &list)
+		return remote.Page[api.Event]{Rows: list.Events, Next: list.Next}, err
 	}
 	if f.follow {
-		rows := &follower[api.Event]{fetch: fetch, query: f.query(), show: f.limit, warn: a.warn,
-			mark: func(e api.Event) (string, string) { return e.Cursor, "" }}
-		return rows.run(ctx, func(e api.Event) error { return a.showEach(e, func() { a.eventLine(e) }) })
+		rows := &remote.Follower[api.Event]{Fetch: fetch, Query: f.query(), Show: f.limit, Warn: a.warn,
+			Mark: func(e api.Event) (string, string) { return e.Cursor, "" }}
+		return rows.Run(ctx, func(e api.Event) error { return a.ShowEach(e, func() { a.eventLine(e) }) })
 	}
 	list, err := fetch(ctx, f.query())
 	if err != nil {
 		return err
 	}
-	return a.show(api.EventList{Events: list.rows, Next: list.next}, func() {
-		a.eventTable(list.rows)
-		a.more(list.next)
+	return a.Show(api.EventList{Events: list.Rows, Next: list.Next}, func() {
+		a.eventTable(list.Rows)
+		a.more(list.Next)
 	})
 }
 
@@ -104,14 +104,14 @@ func (a *app) more(next string) {
 	}
 }
 
-func (a *app) warn(err error) { fmt.Fprintf(a.err, "gateway: %s\n", printable(told(err), oneLine)) }
+func (a *app) warn(err error) { fmt.Fprintf(a.err, "gateway: %s\n", screen.Line(told(err))) }
 
 func (a *app) eventTable(events []api.Event) {
-	rows := make([][]cell, len(events))
+	rows := make([][]screen.Cell, len(events))
 	for i, e := range events {
-		rows[i] = row(e.ID, e.Type, e.Source, a.age(e.Time), routedTo(e))
+		rows[i] = screen.Row(e.ID, e.Type, e.Source, a.Age(e.Time), routedTo(e))
 	}
-	a.table([]string{"ID", "TYPE", "SOURCE", "AGE", "ROUTES"}, rows)
+	a.Table([]string{"ID", "TYPE", "SOURCE", "AGE", "ROUTES"}, rows)
 }
 
 func routedTo(e api.Event) string {
@@ -122,7 +122,7 @@ func routedTo(e api.Event) string {
 }
 
 func (a *app) eventLine(e api.Event) {
-	a.columns([][]cell{row(e.Time.Local().Format(time.TimeOnly), e.Type, e.ID, e.Source, "routes "+routedTo(e))})
+	a.Columns([][]screen.Cell{screen.Row(e.Time.Local().Format(time.TimeOnly), e.Type, e.ID, e.Source, "routes "+routedTo(e))})
 }
 
 func (a *app) eventsShow() *cobra.Command {
@@ -134,54 +134,54 @@ func (a *app) eventsShow() *cobra.Command {
 				return err
 			}
 			var e api.Event
-			if err := c.get(cmd.Context(), "/api/v1/events/"+url.PathEscape(args[0]), nil, &e); err != nil {
+			if err := c.Get(cmd.Context(), "/api/v1/events/"+url.PathEscape(args[0]), nil, &e); err != nil {
 				return err
 			}
-			return a.show(e, func() { a.printEvent(e) })
+			return a.Show(e, func() { a.printEvent(e) })
 		},
 	}
 }
 
 func (a *app) printEvent(e api.Event) {
-	rows := [][]cell{
-		{{"event", dim}, {e.ID, bold}}, {{"type", dim}, {e.Type, bold}}, {{"source", dim}, plainCell(e.Source)},
-		{{"subject", dim}, plainCell(orDash(e.Subject))},
-		{{"time", dim}, plainCell(moment(e.Time) + " (" + a.age(e.Time) + " ago)")},
-		{{"revision", dim}, plainCell(e.Revision)},
+	rows := [][]screen.Cell{
+		{screen.Dim.Text("event"), screen.Bold.Text(e.ID)}, {screen.Dim.Text("type"), screen.Bold.Text(e.Type)}, {screen.Dim.Text("source"), screen.Text(e.Source)},
+		{screen.Dim.Text("subject"), screen.Text(screen.OrDash(e.Subject))},
+		{screen.Dim.Text("time"), screen.Text(screen.Moment(e.Time) + " (" + a.Age(e.Time) + " ago)")},
+		{screen.Dim.Text("revision"), screen.Text(e.Revision)},
 	}
 	for _, group := range []struct {
 		name   string
 		values map[string]string
 	}{{"extension", e.Extensions}, {"header", e.Headers}, {"query", e.Query}} {
-		for _, name := range slices.Sorted(maps.Keys(group.values)) {
-			rows = append(rows, []cell{{group.name, dim}, plainCell(name + ": " + group.values[name])})
+		for _, name := range sorted(group.values) {
+			rows = append(rows, []screen.Cell{screen.Dim.Text(group.name), screen.Text(name + ": " + group.values[name])})
 		}
 	}
 	if e.Conflict {
-		rows = append(rows, []cell{{"conflict", red}, plainCell("an event with this id and another body came before; this one starts nothing")})
+		rows = append(rows, []screen.Cell{screen.Red.Text("conflict"), screen.Text("an event with this id and another body came before; this one starts nothing")})
 	}
-	a.columns(rows)
+	a.Columns(rows)
 	a.printData(e)
 	for _, d := range e.Deliveries {
-		fmt.Fprintln(a.out)
+		fmt.Fprintln(a.Out)
 		a.printDelivery(d)
 	}
 	if len(e.Deliveries) == 0 {
-		fmt.Fprintln(a.out, "\nno deliveries: it matched no route")
+		fmt.Fprintln(a.Out, "\nno deliveries: it matched no route")
 	}
 }
 
 func (a *app) printData(e api.Event) {
 	switch {
 	case len(e.Data) > 0:
-		fmt.Fprintf(a.out, "%s\n  %s\n", a.paint(dim, "data"), pretty(e.Data, "  "))
+		fmt.Fprintf(a.Out, "%s\n  %s\n", a.Paint(screen.Dim, "data"), screen.Pretty(e.Data, "  "))
 	case len(e.DataBase64) == 0:
-		fmt.Fprintf(a.out, "%s  none\n", a.paint(dim, "data"))
+		fmt.Fprintf(a.Out, "%s  none\n", a.Paint(screen.Dim, "data"))
 	case utf8.Valid(e.DataBase64):
-		fmt.Fprintf(a.out, "%s, %s\n%s\n", a.paint(dim, "data"), printable(orDash(e.ContentType), oneLine),
-			printable(string(e.DataBase64), keepLines))
+		fmt.Fprintf(a.Out, "%s, %s\n%s\n", a.Paint(screen.Dim, "data"), screen.Line(screen.OrDash(e.ContentType)),
+			screen.Block(string(e.DataBase64)))
 	default:
-		fmt.Fprintf(a.out, "%s, %s, %d bytes in base64\n%s\n", a.paint(dim, "data"), printable(orDash(e.ContentType), oneLine),
+		fmt.Fprintf(a.Out, "%s, %s, %d bytes in base64\n%s\n", a.Paint(screen.Dim, "data"), screen.Line(screen.OrDash(e.ContentType)),
 			len(e.DataBase64), base64.StdEncoding.EncodeToString(e.DataBase64))
 	}
 }

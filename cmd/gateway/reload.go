@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/remote"
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/config"
 )
-
-const reloadPath = "/-/reload"
 
 func (a *app) reloadCommand() *cobra.Command {
 	return &cobra.Command{
@@ -22,26 +22,26 @@ func (a *app) reloadCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := c.call(cmd.Context(), http.MethodPost, reloadPath, nil)
-			if p, ok := problemIn(err); ok && len(p.Errors) > 0 {
+			text, err := c.Call(cmd.Context(), http.MethodPost, remote.ReloadPath, nil)
+			if p, ok := remote.ProblemIn(err); ok && len(p.Errors) > 0 {
 				return a.refusedReload(p)
 			}
 			if err != nil {
 				return err
 			}
 			var result api.ReloadResult
-			if err := decode(text, &result); err != nil {
+			if err := remote.Decode(text, &result); err != nil {
 				return err
 			}
-			return a.show(result, func() { a.printReload(result) })
+			return a.Show(result, func() { a.printReload(result) })
 		},
 	}
 }
 
 func (a *app) refusedReload(p *api.Problem) error {
-	err := a.show(p, func() {
+	err := a.Show(p, func() {
 		printProblems(a.err, p.Errors)
-		fmt.Fprintf(a.err, "gateway: %s\n", printable(p.Detail, oneLine))
+		fmt.Fprintf(a.err, "gateway: %s\n", screen.Line(p.Detail))
 	})
 	if err != nil {
 		return err
@@ -55,19 +55,19 @@ func printProblems(w io.Writer, problems []api.ConfigProblem) {
 	for _, p := range problems {
 		line := config.Problem{File: p.File, Line: p.Line, Col: p.Col, Path: p.Path,
 			Message: p.Message, Hint: p.Hint, Severity: config.Severity(p.Severity)}
-		fmt.Fprintln(w, printable(line.String(), oneLine))
+		fmt.Fprintln(w, screen.Line(line.String()))
 	}
 }
 
 func (a *app) printReload(r api.ReloadResult) {
 	printProblems(a.err, r.Problems)
 	if !r.Changed {
-		fmt.Fprintf(a.out, "nothing changed; revision %s stays live\n", revision(r.Revision))
+		fmt.Fprintf(a.Out, "nothing changed; revision %s stays live\n", revision(r.Revision))
 		return
 	}
-	fmt.Fprintf(a.out, "revision %s is live\n", revision(r.Revision))
+	fmt.Fprintf(a.Out, "revision %s is live\n", revision(r.Revision))
 	for _, d := range r.Differences {
-		fmt.Fprintf(a.out, "  %s\n", printable(d, oneLine))
+		fmt.Fprintf(a.Out, "  %s\n", screen.Line(d))
 	}
 }
 
@@ -77,5 +77,5 @@ func revision(hash string) string {
 	if len(hash) > shown && strings.Trim(hash, "0123456789abcdef") == "" {
 		return hash[:shown]
 	}
-	return orDash(hash)
+	return screen.OrDash(hash)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/remote"
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/api"
 )
 
@@ -102,17 +103,17 @@ func (a *app) sendEvent(ctx context.Context, f sendFlags, data []byte) error {
 	}
 	const path = "/api/v1/events"
 	if f.verbose {
-		a.curl(c.base+path, http.Header{"Content-Type": {"application/json"}}, string(body))
+		a.curl(c.Base+path, http.Header{"Content-Type": {"application/json"}}, string(body))
 	}
-	text, err := c.call(ctx, http.MethodPost, path, body)
+	text, err := c.Call(ctx, http.MethodPost, path, body)
 	if err != nil {
 		return err
 	}
 	var answer api.Accepted
-	if err := decode(text, &answer); err != nil {
+	if err := remote.Decode(text, &answer); err != nil {
 		return err
 	}
-	return a.show(answer, func() { a.printAccepted(answer) })
+	return a.Show(answer, func() { a.printAccepted(answer) })
 }
 
 func (a *app) printAccepted(r api.Accepted) {
@@ -124,39 +125,18 @@ func (a *app) printAccepted(r api.Accepted) {
 	if r.Duplicate {
 		text += " (duplicate: it had come before)"
 	}
-	fmt.Fprintf(a.out, "%s %s\n", orDash(r.Status), printable(text, oneLine))
-}
-
-// post sends a webhook and prints what was answered, whatever it was.
-func (a *app) post(ctx context.Context, url string, header http.Header, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return usage("url %q is not a URL", url)
-	}
-	req.Header = header
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return (&client{base: req.URL.Scheme + "://" + req.URL.Host}).unreachable(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("%s: answer: %w", url, err)
-	}
-	return a.showAnswer(resp, text)
+	fmt.Fprintf(a.Out, "%s %s\n", screen.OrDash(r.Status), screen.Line(text))
 }
 
 func (a *app) showAnswer(resp *http.Response, text []byte) error {
 	var answer api.Accepted
 	if resp.StatusCode < 300 && json.Unmarshal(text, &answer) == nil && answer.EventID != "" {
-		return a.show(answer, func() { a.printAccepted(answer) })
+		return a.Show(answer, func() { a.printAccepted(answer) })
 	}
-	if p, ok := problemIn(asProblem(resp, text)); ok {
+	if p, ok := remote.ProblemIn(remote.Refusal(resp, text)); ok {
 		return fmt.Errorf("answered %s: %s", resp.Status, p.Detail)
 	}
-	fmt.Fprintf(a.err, "%s\n%s\n", resp.Status, printable(strings.TrimSpace(string(text)), keepLines))
+	fmt.Fprintf(a.err, "%s\n%s\n", resp.Status, screen.Block(strings.TrimSpace(string(text))))
 	if resp.StatusCode >= 300 {
 		return &failure{code: exitFailed}
 	}
@@ -167,7 +147,7 @@ func (a *app) showAnswer(resp *http.Response, text []byte) error {
 // never.
 func (a *app) curl(url string, header http.Header, data string) {
 	fmt.Fprintf(a.err, "curl %s", quote(url))
-	for _, name := range sortedNames(header) {
+	for _, name := range sorted(header) {
 		for _, value := range header[name] {
 			fmt.Fprintf(a.err, " \\\n  -H %s", quote(name+": "+value))
 		}

@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/api"
 )
 
@@ -22,10 +21,10 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			var r api.StatusReport
-			if err := c.get(cmd.Context(), "/api/v1/status", nil, &r); err != nil {
+			if err := c.Get(cmd.Context(), "/api/v1/status", nil, &r); err != nil {
 				return err
 			}
-			if err := a.show(r, func() { a.printStatus(r) }); err != nil {
+			if err := a.Show(r, func() { a.printStatus(r) }); err != nil {
 				return err
 			}
 			if !r.Ready {
@@ -37,15 +36,15 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func (a *app) printStatus(r api.StatusReport) {
-	ready := cell{"ready", green}
+	ready := screen.Green.Text("ready")
 	if !r.Ready {
-		ready = cell{"not ready: " + strings.Join(r.Reasons, "; "), red}
+		ready = screen.Red.Text("not ready: " + strings.Join(r.Reasons, "; "))
 	}
-	a.columns([][]cell{{{"gateway " + r.Version, bold}, ready, plainCell("up " + a.age(r.StartedAt))}})
-	a.columns([][]cell{
-		{{"config", dim}, plainCell(fmt.Sprintf("%s, revision %s, live for %s", orDash(r.Config.File), revision(r.Config.Revision), a.age(r.Config.LoadedAt)))},
-		{{"store", dim}, plainCell(a.storeText(r.Store))},
-		{{"events", dim}, plainCell(eventsText(r.Intake))},
+	a.Columns([][]screen.Cell{{screen.Bold.Text("gateway " + r.Version), ready, screen.Text("up " + a.Age(r.StartedAt))}})
+	a.Columns([][]screen.Cell{
+		{screen.Dim.Text("config"), screen.Text(fmt.Sprintf("%s, revision %s, live for %s", screen.OrDash(r.Config.File), revision(r.Config.Revision), a.Age(r.Config.LoadedAt)))},
+		{screen.Dim.Text("store"), screen.Text(a.storeText(r.Store))},
+		{screen.Dim.Text("events"), screen.Text(eventsText(r.Intake))},
 	})
 	a.printTrouble(r)
 	a.printEngines(r.Engines)
@@ -55,9 +54,9 @@ func (a *app) printStatus(r api.StatusReport) {
 }
 
 func (a *app) storeText(s api.StoreStatus) string {
-	text := fmt.Sprintf("%s, %s, %s used, %s free, %d pending", orDash(s.Path), orDash(s.Durability), size(s.SizeBytes), size(s.FreeBytes), s.Pending)
+	text := fmt.Sprintf("%s, %s, %s used, %s free, %d pending", screen.OrDash(s.Path), screen.OrDash(s.Durability), screen.Size(s.SizeBytes), screen.Size(s.FreeBytes), s.Pending)
 	if s.Pending > 0 && !s.OldestPending.IsZero() {
-		text += ", the oldest for " + a.age(s.OldestPending)
+		text += ", the oldest for " + a.Age(s.OldestPending)
 	}
 	return text
 }
@@ -70,30 +69,30 @@ func eventsText(i api.IntakeStatus) string {
 // printTrouble says what somebody should look at.
 func (a *app) printTrouble(r api.StatusReport) {
 	if last := r.Config.LastReload; last != nil && !last.OK {
-		fmt.Fprintln(a.out, a.paint(red, "the last reload was refused "+a.age(last.At)+" ago; the revision before it stays live"))
-		printProblems(a.out, last.Problems)
+		fmt.Fprintln(a.Out, a.Paint(screen.Red, "the last reload was refused "+a.Age(last.At)+" ago; the revision before it stays live"))
+		printProblems(a.Out, last.Problems)
 	}
 	if r.Store.Refusing != "" {
-		fmt.Fprintln(a.out, a.paint(red, "events are refused: "+printable(r.Store.Refusing, oneLine)))
+		fmt.Fprintln(a.Out, a.Paint(screen.Red, "events are refused: "+screen.Line(r.Store.Refusing)))
 	}
 }
 
-func (a *app) section(head []string, rows [][]cell) {
+func (a *app) section(head []string, rows [][]screen.Cell) {
 	if len(rows) > 0 {
-		fmt.Fprintln(a.out)
-		a.table(head, rows)
+		fmt.Fprintln(a.Out)
+		a.Table(head, rows)
 	}
 }
 
 func (a *app) printEngines(engines []api.EngineStatus) {
-	var rows [][]cell
+	var rows [][]screen.Cell
 	for _, e := range engines {
-		up := cell{e.State, green}
+		up := screen.Green
 		if !e.Up {
-			up.style = red
+			up = screen.Red
 		}
-		rows = append(rows, []cell{plainCell(e.Name), up, plainCell(orDash(e.Version)), plainCell(number(e.PID)),
-			plainCell(fmt.Sprintf("%d/%d", e.InFlight, e.Limit)), plainCell(fmt.Sprint(e.Restarts)), plainCell(orDash(e.LastError))})
+		rows = append(rows, []screen.Cell{screen.Text(e.Name), up.Text(e.State), screen.Text(screen.OrDash(e.Version)), screen.Text(number(e.PID)),
+			screen.Text(fmt.Sprintf("%d/%d", e.InFlight, e.Limit)), screen.Text(fmt.Sprint(e.Restarts)), screen.Text(screen.OrDash(e.LastError))})
 	}
 	a.section([]string{"ENGINE", "STATE", "VERSION", "PID", "RUNS", "RESTARTS", "LAST ERROR"}, rows)
 }
@@ -106,21 +105,21 @@ func number(n int) string {
 }
 
 func (a *app) printWebhooks(webhooks []api.WebhookStatus) {
-	var rows [][]cell
+	var rows [][]screen.Cell
 	for _, w := range webhooks {
-		scheme := plainCell(w.Scheme)
+		scheme := screen.Text(w.Scheme)
 		if w.Insecure {
-			scheme = cell{w.Scheme + " (anybody may send)", yellow}
+			scheme = screen.Yellow.Text(w.Scheme + " (anybody may send)")
 		}
-		rows = append(rows, []cell{plainCell(w.Name), plainCell(w.Path), scheme, plainCell(fmt.Sprint(w.Accepted)),
-			plainCell(fmt.Sprint(w.Duplicates)), plainCell(rejectedText(w.Rejected)), plainCell(a.age(w.LastAt))})
+		rows = append(rows, []screen.Cell{screen.Text(w.Name), screen.Text(w.Path), scheme, screen.Text(fmt.Sprint(w.Accepted)),
+			screen.Text(fmt.Sprint(w.Duplicates)), screen.Text(rejectedText(w.Rejected)), screen.Text(a.Age(w.LastAt))})
 	}
 	a.section([]string{"WEBHOOK", "PATH", "SCHEME", "ACCEPTED", "DUPLICATES", "REJECTED", "LAST"}, rows)
 }
 
 func rejectedText(reasons map[string]uint64) string {
 	var parts []string
-	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+	for _, reason := range sorted(reasons) {
 		if n := reasons[reason]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, reason))
 		}
@@ -132,26 +131,26 @@ func rejectedText(reasons map[string]uint64) string {
 }
 
 func (a *app) printSchedules(schedules []api.ScheduleStatus) {
-	var rows [][]cell
+	var rows [][]screen.Cell
 	for _, s := range schedules {
-		next := a.until(s.Next)
+		next := a.Until(s.Next)
 		if s.Paused {
 			next = "paused"
 		}
-		rows = append(rows, row(s.Name, s.Spec, next, a.age(s.Last)))
+		rows = append(rows, screen.Row(s.Name, s.Spec, next, a.Age(s.Last)))
 	}
 	a.section([]string{"SCHEDULE", "SPEC", "NEXT", "LAST"}, rows)
 }
 
 func (a *app) printRoutes(routes []api.RouteStatus) {
-	var rows [][]cell
+	var rows [][]screen.Cell
 	for _, r := range routes {
-		filter := plainCell(fmt.Sprint(r.FilterErrors))
+		filter := screen.Normal
 		if r.FilterErrors > 0 {
-			filter.style = red
+			filter = screen.Red
 		}
-		rows = append(rows, []cell{plainCell(r.Name), plainCell(strings.Join(r.Events, " ")), plainCell(r.Engine + "/" + r.Workflow),
-			plainCell(fmt.Sprint(r.Matched)), filter, plainCell(strconv.Itoa(r.Pending)), plainCell(a.age(r.Oldest)), plainCell(orDash(r.Reason))})
+		rows = append(rows, []screen.Cell{screen.Text(r.Name), screen.Text(strings.Join(r.Events, " ")), screen.Text(r.Engine + "/" + r.Workflow),
+			screen.Text(fmt.Sprint(r.Matched)), filter.Text(fmt.Sprint(r.FilterErrors)), screen.Text(strconv.Itoa(r.Pending)), screen.Text(a.Age(r.Oldest)), screen.Text(screen.OrDash(r.Reason))})
 	}
 	a.section([]string{"ROUTE", "EVENTS", "WORKFLOW", "MATCHED", "FILTER ERRORS", "PENDING", "OLDEST", "WAITS FOR"}, rows)
 }

@@ -39,7 +39,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use: "version", Short: "Print the version of this binary", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			b := currentBuild()
-			return a.show(b, func() { fmt.Fprintf(a.out, "gateway %s (%s, %s)\n", b.Version, b.Go, b.Platform) })
+			return a.Show(b, func() { fmt.Fprintf(a.Out, "gateway %s (%s, %s)\n", b.Version, b.Go, b.Platform) })
 		},
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/event-gateway/gateway/cmd/gateway/remote"
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/verify"
 )
@@ -28,12 +30,16 @@ func (a *app) sendWebhook(ctx context.Context, f sendFlags, body []byte) error {
 	}
 	url := f.url
 	if url == "" {
-		url = "http://" + reachable(doc.Config.Server.Listen) + hook.Path
+		url = "http://" + remote.Reachable(doc.Config.Server.Listen) + hook.Path
 	}
 	if f.verbose {
 		a.curl(url, header, curlData(f.data, body))
 	}
-	return a.post(ctx, url, header, body)
+	resp, text, err := remote.Send(ctx, url, header, body)
+	if err != nil {
+		return err
+	}
+	return a.showAnswer(resp, text)
 }
 
 // curlData is the body as curl takes it: the same file where there is one.
@@ -53,13 +59,13 @@ func (a *app) webhook(name string) (*config.Document, config.Webhook, error) {
 		return p.Severity != config.Error || p.Path != "" && !within(p.Path, "webhooks."+name)
 	})
 	if problems.Failed() {
-		fmt.Fprint(a.err, printable(problems.Text(), keepLines))
+		fmt.Fprint(a.err, screen.Block(problems.Text()))
 		return nil, config.Webhook{}, &failure{code: exitFailed}
 	}
 	hook, ok := doc.Config.Webhooks[name]
 	if !ok {
-		known := strings.Join(slices.Sorted(maps.Keys(doc.Config.Webhooks)), ", ")
-		return nil, hook, usage("webhook %q is not in %s (there are: %s)", name, path, orDash(known))
+		known := strings.Join(sorted(doc.Config.Webhooks), ", ")
+		return nil, hook, usage("webhook %q is not in %s (there are: %s)", name, path, screen.OrDash(known))
 	}
 	return doc, hook, nil
 }
@@ -88,7 +94,7 @@ func (a *app) signed(f sendFlags, hook config.Webhook, body []byte) (http.Header
 	if f.id == "" {
 		f.id = uuid.NewString()
 	}
-	header, err := verify.Sign(scheme, secret, body, a.now(), f.id)
+	header, err := verify.Sign(scheme, secret, body, a.Now(), f.id)
 	if err != nil {
 		return nil, fmt.Errorf("webhook %s: sign: %w", f.webhook, err)
 	}
@@ -113,7 +119,7 @@ func (a *app) secret(hook config.Webhook) ([]byte, error) {
 		return nil, nil
 	}
 	for _, key := range hook.Secrets {
-		if value := key.Value.Reveal(); len(value) > 0 && (key.Until.IsZero() || a.now().Before(key.Until)) {
+		if value := key.Value.Reveal(); len(value) > 0 && (key.Until.IsZero() || a.Now().Before(key.Until)) {
 			return value, nil
 		}
 	}
@@ -141,5 +147,3 @@ func schemeOf(hook config.Webhook) (verify.Scheme, error) {
 	}
 	return s, nil
 }
-
-func sortedNames(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }

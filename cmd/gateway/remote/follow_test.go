@@ -1,4 +1,4 @@
-package main
+package remote
 
 import (
 	"cmp"
@@ -28,7 +28,7 @@ type source struct {
 	err   error
 }
 
-func (s *source) fetch(_ context.Context, q url.Values) (p page[item], err error) {
+func (s *source) fetch(_ context.Context, q url.Values) (p Page[item], err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limit, _ := strconv.Atoi(q.Get("limit"))
@@ -36,11 +36,11 @@ func (s *source) fetch(_ context.Context, q url.Values) (p page[item], err error
 	for _, it := range s.items {
 		switch {
 		case before > 0 && it.place >= before:
-		case len(p.rows) == limit:
-			p.next = strconv.Itoa(p.rows[limit-1].place)
+		case len(p.Rows) == limit:
+			p.Next = strconv.Itoa(p.Rows[limit-1].place)
 			return p, s.err
 		default:
-			p.rows = append(p.rows, it)
+			p.Rows = append(p.Rows, it)
 		}
 	}
 	return p, s.err
@@ -71,13 +71,13 @@ func following(t *testing.T, show int, s *source, first string, steps ...func(*s
 			printed = nil
 			return out
 		}
-		f := &follower[item]{fetch: s.fetch, query: url.Values{}, show: show,
-			mark: func(it item) (string, string) { return fmt.Sprintf("%06d", it.place), it.state },
-			warn: func(err error) { printed = append(printed, err.Error()) }}
+		f := &Follower[item]{Fetch: s.fetch, Query: url.Values{}, Show: show,
+			Mark: func(it item) (string, string) { return fmt.Sprintf("%06d", it.place), it.state },
+			Warn: func(err error) { printed = append(printed, err.Error()) }}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			done <- f.run(ctx, func(it item) error {
+			done <- f.Run(ctx, func(it item) error {
 				printed = append(printed, fmt.Sprint(it.place, " ", it.state))
 				return nil
 			})
@@ -151,8 +151,8 @@ func TestFollowLongList(t *testing.T) {
 func TestFollowFirstMustCome(t *testing.T) {
 	t.Parallel()
 	away := errors.New("away")
-	f := &follower[item]{fetch: (&source{err: away}).fetch, query: url.Values{}}
-	if err := f.run(t.Context(), func(item) error { return nil }); !errors.Is(err, away) {
+	f := &Follower[item]{Fetch: (&source{err: away}).fetch, Query: url.Values{}}
+	if err := f.Run(t.Context(), func(item) error { return nil }); !errors.Is(err, away) {
 		t.Errorf("got %v", err)
 	}
 }

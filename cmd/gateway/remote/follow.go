@@ -1,4 +1,4 @@
-package main
+package remote
 
 import (
 	"context"
@@ -19,22 +19,23 @@ const (
 	remembered = 10 * window * backlog
 )
 
-// page is one answer of a list, newest first.
-type page[T any] struct {
-	rows []T
-	next string
+// Page is one answer of a list, newest first.
+type Page[T any] struct {
+	Rows []T
+	// Next is the cursor of the following page; empty at the end.
+	Next string
 }
 
-// follower prints the rows of a list as they appear or change, oldest first.
-type follower[T any] struct {
-	fetch func(context.Context, url.Values) (page[T], error)
-	query url.Values
-	// show is how many rows are printed to begin with.
-	show int
-	// mark is a row's place in the list, which grows, and what of it may change.
-	mark func(T) (place, state string)
-	// warn is told once when the gateway cannot be asked any more.
-	warn func(error)
+// Follower prints the rows of a list as they appear or change, oldest first.
+type Follower[T any] struct {
+	Fetch func(context.Context, url.Values) (Page[T], error)
+	Query url.Values
+	// Show is how many rows are printed to begin with.
+	Show int
+	// Mark is a row's place in the list, which grows, and what of it may change.
+	Mark func(T) (place, state string)
+	// Warn is told once when the gateway cannot be asked any more.
+	Warn func(error)
 
 	// states are those of the rows seen; newest is the last row's place, and
 	// what is before floor has not been looked at.
@@ -43,21 +44,21 @@ type follower[T any] struct {
 	failed        bool
 }
 
-// run polls until printing fails or the context ends. The first page must
+// Run polls until printing fails or the context ends. The first page must
 // come; later on the gateway may be away, restarting.
-func (f *follower[T]) run(ctx context.Context, print func(T) error) error {
+func (f *Follower[T]) Run(ctx context.Context, print func(T) error) error {
 	f.states = map[string]string{}
-	f.query.Set("limit", strconv.Itoa(max(f.show, window)))
-	first, err := f.fetch(ctx, f.query)
+	f.Query.Set("limit", strconv.Itoa(max(f.Show, window)))
+	first, err := f.Fetch(ctx, f.Query)
 	if err != nil {
 		return err
 	}
-	if first.next != "" {
-		f.floor = f.oldest(first.rows)
+	if first.Next != "" {
+		f.floor = f.oldest(first.Rows)
 	}
-	shown := min(f.show, len(first.rows))
-	f.remember(first.rows[shown:])
-	if err := f.print(first.rows[:shown], print); err != nil {
+	shown := min(f.Show, len(first.Rows))
+	f.remember(first.Rows[shown:])
+	if err := f.print(first.Rows[:shown], print); err != nil {
 		return err
 	}
 	tick := time.NewTicker(pollEvery)
@@ -75,44 +76,44 @@ func (f *follower[T]) run(ctx context.Context, print func(T) error) error {
 }
 
 // poll is the newest page, and as many before it as came since the last poll.
-func (f *follower[T]) poll(ctx context.Context) (rows []T) {
-	f.query.Del("cursor")
+func (f *Follower[T]) poll(ctx context.Context) (rows []T) {
+	f.Query.Del("cursor")
 	for range backlog {
-		p, err := f.fetch(ctx, f.query)
+		p, err := f.Fetch(ctx, f.Query)
 		f.complain(err)
 		if err != nil {
 			return nil // nothing is printed with a hole in it: the next poll has it
 		}
-		rows = append(rows, p.rows...)
-		if p.next == "" || f.reaches(p.rows) {
+		rows = append(rows, p.Rows...)
+		if p.Next == "" || f.reaches(p.Rows) {
 			break
 		}
-		f.query.Set("cursor", p.next)
+		f.Query.Set("cursor", p.Next)
 	}
 	return rows
 }
 
-func (f *follower[T]) complain(err error) {
+func (f *Follower[T]) complain(err error) {
 	if err != nil && !f.failed {
-		f.warn(err)
+		f.Warn(err)
 	}
 	f.failed = err != nil
 }
 
 // reaches tells whether a page reaches back to what was seen before.
-func (f *follower[T]) reaches(rows []T) bool {
+func (f *Follower[T]) reaches(rows []T) bool {
 	return len(rows) == 0 || f.oldest(rows) <= f.newest
 }
 
-func (f *follower[T]) oldest(rows []T) string {
-	place, _ := f.mark(rows[len(rows)-1])
+func (f *Follower[T]) oldest(rows []T) string {
+	place, _ := f.Mark(rows[len(rows)-1])
 	return place
 }
 
 // print prints what is new or differs.
-func (f *follower[T]) print(rows []T, print func(T) error) error {
+func (f *Follower[T]) print(rows []T, print func(T) error) error {
 	for _, row := range slices.Backward(rows) {
-		place, state := f.mark(row)
+		place, state := f.Mark(row)
 		old, known := f.states[place]
 		if known && old == state || place < f.floor {
 			continue
@@ -126,7 +127,7 @@ func (f *follower[T]) print(rows []T, print func(T) error) error {
 }
 
 // remember notes rows as seen, and forgets all others when there are many.
-func (f *follower[T]) remember(rows []T) {
+func (f *Follower[T]) remember(rows []T) {
 	if len(rows) == 0 {
 		return
 	}
@@ -135,7 +136,7 @@ func (f *follower[T]) remember(rows []T) {
 		f.floor = f.oldest(rows)
 	}
 	for _, row := range rows {
-		place, state := f.mark(row)
+		place, state := f.Mark(row)
 		f.states[place] = state
 		f.newest = max(f.newest, place)
 	}
