@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -35,6 +36,9 @@ func TestMain(m *testing.M) {
 // hookSecret is what the scripts' webhook is signed with.
 const hookSecret = "a-secret-of-the-scripts"
 
+// hexSecret is another, written in hex behind a prefix.
+const hexSecret = "000102030405060708090a0b0c0d0e0f1011"
+
 // TestScripts runs the binary against the real admin handler over a backend
 // of a few rows, and against a receiver that checks signatures on its own.
 func TestScripts(t *testing.T) {
@@ -52,7 +56,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(other.Close)
 			for name, value := range map[string]string{
 				"GATEWAY_ADMIN": admin.URL, "ADMIN": strings.TrimPrefix(admin.URL, "http://"),
-				"HOOKS": strings.TrimPrefix(hooks.URL, "http://"), "OTHER": other.URL, "HOOK_SECRET": hookSecret,
+				"HOOKS": strings.TrimPrefix(hooks.URL, "http://"), "OTHER": other.URL, "HOOK_SECRET": hookSecret, "HEX_SECRET": "key_" + hexSecret,
 				"DONE": b.deliveries[0].ID(), "DEAD": b.deliveries[1].ID(), "NO_COLOR": "1",
 			} {
 				env.Setenv(name, value)
@@ -65,18 +69,33 @@ func TestScripts(t *testing.T) {
 // receive is a webhook endpoint that tells what it got.
 func receive(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	mac := hmac.New(sha256.New, []byte(hookSecret))
-	mac.Write(body)
 	w.Header().Set("Content-Type", "application/json")
-	if r.Header.Get("X-Hub-Signature-256") != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
+	if !signedRight(r, body) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprint(w, `{"title":"Unauthorized","status":401,"detail":"the signature is not right"}`)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+	if r.URL.Path == "/plain" {
+		fmt.Fprint(w, "thank\x1b you")
+		return
+	}
 	fmt.Fprintf(w, `{"status":"accepted","event_id":%q,"event_type":"github.%s","workflows_triggered":1,"duplicate":%t}`,
-		r.Header.Get("X-GitHub-Delivery"), r.Header.Get("X-GitHub-Event"), r.Header.Get("X-Again") != "")
+		cmp.Or(r.Header.Get("X-GitHub-Delivery"), r.Header.Get("X-Id")), r.Header.Get("X-GitHub-Event"), r.Header.Get("X-Again") != "")
+}
+
+// signedRight checks the two schemes of the scripts, without package verify.
+func signedRight(r *http.Request, body []byte) bool {
+	key, signed, header, prefix := []byte(hookSecret), string(body), "X-Hub-Signature-256", "sha256="
+	if r.URL.Path == "/partner" {
+		key, _ = hex.DecodeString(hexSecret)
+		signed = r.Header.Get("X-Id") + "." + r.Header.Get("X-Time") + "." + signed
+		header, prefix = "X-Partner", "v1="
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(signed))
+	return r.Header.Get(header) == prefix+hex.EncodeToString(mac.Sum(nil))
 }
 
 // backend is a store and an operator of a few rows.

@@ -136,10 +136,11 @@ func (a *app) showAnswer(resp *http.Response, text []byte) error {
 	if p, ok := remote.ProblemIn(remote.Refusal(resp, text)); ok {
 		return fmt.Errorf("answered %s: %s", resp.Status, p.Detail)
 	}
-	fmt.Fprintf(a.err, "%s\n%s\n", resp.Status, screen.Block(strings.TrimSpace(string(text))))
+	plain := resp.Status + "\n" + screen.Block(strings.TrimSpace(string(text)))
 	if resp.StatusCode >= 300 {
-		return &failure{code: exitFailed}
+		return fmt.Errorf("answered %s", plain)
 	}
+	fmt.Fprintln(a.Out, plain)
 	return nil
 }
 

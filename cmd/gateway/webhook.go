@@ -138,7 +138,7 @@ func schemeOf(hook config.Webhook) (verify.Scheme, error) {
 	}
 	s.Header, s.Separator, s.Prefix = from.Header, from.Separator, from.Prefix
 	s.Hash, s.Encoding, s.Signed = from.Hash, from.Encoding, from.Signed
-	s.SecretPrefix, s.SecretBase64 = from.Secret.Prefix, from.Secret.Encoding == "base64"
+	s.SecretPrefix, s.SecretEncoding = from.Secret.Prefix, from.Secret.Encoding
 	if from.Timestamp != nil {
 		s.Timestamp = verify.Timestamp{Header: from.Timestamp.Header, Unit: from.Timestamp.Unit, Tolerance: time.Duration(from.Tolerance)}
 	}
