@@ -113,8 +113,9 @@ type Delivery struct {
 	// Key is the order key; empty without one.
 	Key   string
 	State State
-	// Attempt counts the attempts that have ended.
-	Attempt int
+	// Attempt counts the attempts that have ended; Throttled those of them that
+	// only met a full engine.
+	Attempt, Throttled int
 	// Due is the earliest time of the next attempt.
 	Due time.Time
 	// FirstAttemptAt is zero until an attempt has begun.
@@ -148,14 +149,14 @@ type Attempt struct {
 // commit, at most a few milliseconds later.
 type Change struct {
 	Delivery *Delivery
-	// State, Due, RunID, Claimed, Attempts and FirstAttemptAt become the
-	// delivery's.
-	State          State
-	Due            time.Time
-	RunID          string
-	Claimed        bool
-	Attempts       int
-	FirstAttemptAt time.Time
+	// State, Due, RunID, Claimed, Attempts, Throttled and FirstAttemptAt become
+	// the delivery's.
+	State               State
+	Due                 time.Time
+	RunID               string
+	Claimed             bool
+	Attempts, Throttled int
+	FirstAttemptAt      time.Time
 	// Attempt that ended or, while the state stays open, goes on.
 	Attempt Attempt
 	// AttemptEnded: the attempt counts and is added to the history.

@@ -24,10 +24,10 @@ var insertAttempts = newBulk(`INSERT OR REPLACE INTO attempts
 // updateDeliveries changes many deliveries with one statement: the values are
 // a table that the deliveries are joined with. The newest wins where a batch
 // holds a delivery twice, because writeChanges keeps only that one.
-var updateDeliveries = newBulk("WITH c(seq,state,claimed,due,attempt,first_at,run_id,started,ended,outcome,message,output,process) AS (VALUES ",
-	`) UPDATE deliveries SET state=c.state, claimed=c.claimed, due=c.due, attempt=c.attempt, first_at=c.first_at,
+var updateDeliveries = newBulk("WITH c(seq,state,claimed,due,attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process) AS (VALUES ",
+	`) UPDATE deliveries SET state=c.state, claimed=c.claimed, due=c.due, attempt=c.attempt, throttled=c.throttled, first_at=c.first_at,
 run_id=c.run_id, started=c.started, ended=c.ended, outcome=c.outcome, message=c.message, output=c.output, process=c.process
-FROM c WHERE deliveries.seq=c.seq AND deliveries.state<=2`, 13)
+FROM c WHERE deliveries.seq=c.seq AND deliveries.state<=2`, 14)
 
 func (s *Store) writeChanges(changes []*store.Change) error {
 	if len(changes) == 0 {
@@ -61,7 +61,7 @@ func attemptRow(seq int64, a store.Attempt) []driver.Value {
 func changeRow(c *store.Change) []driver.Value {
 	a := c.Attempt
 	return []driver.Value{
-		c.Delivery.Seq, int64(c.State), c.Claimed, micros(c.Due), int64(c.Attempts), micros(c.FirstAttemptAt),
+		c.Delivery.Seq, int64(c.State), c.Claimed, micros(c.Due), int64(c.Attempts), int64(c.Throttled), micros(c.FirstAttemptAt),
 		c.RunID, micros(a.Started), micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process,
 	}
 }
@@ -90,7 +90,7 @@ func claim(c *conn, want store.Claim) (store.Claimed, error) {
 			return got, err
 		}
 	}
-	err = c.query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=1", func(row []driver.Value) error {
+	err = c.query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=2", func(row []driver.Value) error {
 		if due, ok := row[0].(int64); ok {
 			got.NextDue = fromMicros(due)
 		}
@@ -130,7 +130,7 @@ func claimRows(c *conn, want store.Claim) (got store.Claimed, err error) {
 }
 
 func claimSQL(want store.Claim) (string, []driver.Value) {
-	sql := "SELECT " + deliveryColumns + " FROM deliveries d WHERE claimed=0 AND route=? AND state<=1"
+	sql := "SELECT " + deliveryColumns + " FROM deliveries d WHERE claimed=0 AND route=? AND state<=2"
 	vals := []driver.Value{want.Route}
 	if !want.InOrder {
 		sql += " AND due<=?"

@@ -13,7 +13,7 @@ import (
 const (
 	eventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict"
 	deliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
-		"d.attempt,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process"
+		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process"
 )
 
 // eventOf reads a row of eventColumns.
@@ -42,11 +42,12 @@ func deliveryOf(row []driver.Value) *store.Delivery {
 		Route: row[2].(string), Engine: row[3].(string), Workflow: row[4].(string),
 		Input: blob(row[5]), Key: row[6].(string), State: store.State(row[7].(int64)),
 		Claimed: row[8].(int64) != 0, Due: fromMicros(row[9].(int64)),
-		Attempt: int(row[10].(int64)), FirstAttemptAt: fromMicros(row[11].(int64)), RunID: row[12].(string),
+		Attempt: int(row[10].(int64)), Throttled: int(row[11].(int64)),
+		FirstAttemptAt: fromMicros(row[12].(int64)), RunID: row[13].(string),
 	}
 	d.Last = store.Attempt{
-		Number: d.Attempt, Started: fromMicros(row[13].(int64)), Ended: fromMicros(row[14].(int64)),
-		Outcome: row[15].(string), Message: row[16].(string), Output: blob(row[17]), Process: row[18].(string),
+		Number: d.Attempt, Started: fromMicros(row[14].(int64)), Ended: fromMicros(row[15].(int64)),
+		Outcome: row[16].(string), Message: row[17].(string), Output: blob(row[18]), Process: row[19].(string),
 	}
 	return d
 }

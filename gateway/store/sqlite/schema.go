@@ -41,6 +41,7 @@ CREATE TABLE deliveries (
 	claimed    INTEGER NOT NULL,
 	due        INTEGER NOT NULL,
 	attempt    INTEGER NOT NULL DEFAULT 0,
+	throttled  INTEGER NOT NULL DEFAULT 0,
 	first_at   INTEGER NOT NULL DEFAULT 0,
 	run_id     TEXT NOT NULL DEFAULT '',
 	started    INTEGER NOT NULL DEFAULT 0,

@@ -1,0 +1,130 @@
+// Package intake is the one way in: it matches an event against the routes,
+// commits it with its deliveries, and by that hands it over to dispatch. All
+// sources end here; nothing is acknowledged before the commit.
+package intake
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+// Store is where events go.
+type Store interface {
+	Append(ctx context.Context, e *store.Entry) (store.Receipt, error)
+}
+
+// Rules are the routes of one configuration revision.
+type Rules struct {
+	Table    *route.Table
+	Revision string
+	// Pending, when set, tells how many deliveries of a route are open;
+	// MaxPending bounds them where a route asks for it.
+	MaxPending map[string]int
+}
+
+// Intake accepts events.
+type Intake struct {
+	store   Store
+	rules   func() *Rules
+	pending func(route string) int
+	log     *zap.Logger
+	counts  Counts
+}
+
+// Counts are what intake has seen since the gateway started.
+type Counts struct {
+	Accepted, Duplicates, Conflicts, Refused, Unrouted atomic.Uint64
+}
+
+// New makes an intake. rules gives the routes in force; pending tells how many
+// deliveries of a route are open.
+func New(s Store, rules func() *Rules, pending func(route string) int, log *zap.Logger) *Intake {
+	return &Intake{store: s, rules: rules, pending: pending, log: log}
+}
+
+// Counts so far.
+func (in *Intake) Counts() *Counts { return &in.counts }
+
+// Accept routes and commits one event. It returns when the event is on disk;
+// the errors are those of store.Append.
+func (in *Intake) Accept(ctx context.Context, ev *event.Event, keys []store.Key, digest store.Digest) (store.Receipt, error) {
+	e, err := in.entry(ev)
+	if err != nil {
+		in.counts.Refused.Add(1)
+		return store.Receipt{}, err
+	}
+	e.Keys, e.Digest = keys, digest
+	return in.append(ctx, e)
+}
+
+// Fire accepts the event of a schedule's slot: once, whoever fires it and
+// however often.
+func (in *Intake) Fire(ctx context.Context, ev *event.Event, slot store.Slot) error {
+	e, err := in.entry(ev)
+	if err != nil {
+		in.counts.Refused.Add(1)
+		return err
+	}
+	e.Slot, e.Keys, e.Digest = &slot, []store.Key{store.KeyOf("slot", ev.Source, ev.ID)}, store.Digest{}
+	_, err = in.append(ctx, e)
+	return err
+}
+
+func (in *Intake) append(ctx context.Context, e *store.Entry) (store.Receipt, error) {
+	receipt, err := in.store.Append(ctx, e)
+	switch {
+	case err == store.ErrConflict:
+		in.counts.Conflicts.Add(1)
+	case err != nil:
+		in.counts.Refused.Add(1)
+	case receipt.Duplicate:
+		in.counts.Duplicates.Add(1)
+	default:
+		in.counts.Accepted.Add(1)
+		if receipt.Deliveries == 0 {
+			in.counts.Unrouted.Add(1)
+		}
+	}
+	return receipt, err
+}
+
+// entry routes an event from outside; a route that is full refuses it.
+func (in *Intake) entry(ev *event.Event) (*store.Entry, error) {
+	rules := in.rules()
+	e := in.route(rules, ev)
+	for _, d := range e.Deliveries {
+		if most := rules.MaxPending[d.Route]; most > 0 && in.pending(d.Route) >= most {
+			return nil, store.ErrBacklog
+		}
+	}
+	return e, nil
+}
+
+// Route makes an entry of an event of the gateway's own, such as a dead
+// letter, which nothing may refuse.
+func (in *Intake) Route(ev *event.Event) *store.Entry { return in.route(in.rules(), ev) }
+
+func (in *Intake) route(rules *Rules, ev *event.Event) *store.Entry {
+	hits, misses := rules.Table.Match(ev)
+	for _, m := range misses {
+		in.log.Warn("a route could not tell and does not match",
+			zap.String("event", ev.ID), zap.String("type", ev.Type), zap.String("route", m.Route.Name), zap.Error(m.Err))
+	}
+	e := &store.Entry{Event: ev, Revision: rules.Revision}
+	if len(hits) == 0 {
+		return e
+	}
+	e.Deliveries = make([]*store.Delivery, len(hits))
+	for i, h := range hits {
+		e.Deliveries[i] = &store.Delivery{
+			Route: h.Route.Name, Engine: h.Route.Engine, Workflow: h.Route.Workflow, Input: h.Input, Key: h.Key,
+		}
+	}
+	return e
+}
