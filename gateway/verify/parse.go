@@ -45,9 +45,9 @@ func (c codec) decodeBase64(dst []byte, text string) bool {
 	if c.base64.EncodedLen(1) != 4 {
 		text = strings.TrimRight(text, "=")
 	}
-	// The decoder skips line ends, which would give one signature many
-	// spellings; the length alone does not rule them out.
-	if len(text) != c.base64.EncodedLen(len(dst)) || strings.ContainsAny(text, "\r\n") {
+	// The decoder skips line ends, but what is exactly long enough with them
+	// decodes to too little, so that a signature has one spelling.
+	if len(text) != c.base64.EncodedLen(len(dst)) {
 		return false
 	}
 	n, err := c.base64.Decode(out[:], src[:copy(src[:], text)])

@@ -41,11 +41,13 @@ type desk struct {
 	keys   [][]store.Key
 	err    error
 	panics bool
-	hold   chan struct{}
+	// entered and hold, when set, let a test stop requests inside.
+	entered, hold chan struct{}
 }
 
 func (d *desk) Accept(ctx context.Context, ev *event.Event, keys []store.Key, digest store.Digest) (store.Receipt, error) {
 	if d.hold != nil {
+		d.entered <- struct{}{}
 		<-d.hold
 	}
 	d.mu.Lock()
@@ -424,15 +426,16 @@ func TestForwardedForIsNotBelieved(t *testing.T) {
 // afterwards all of it is there again.
 func TestBudget(t *testing.T) {
 	t.Parallel()
-	d := open(t, &desk{hold: make(chan struct{})})
+	d := open(t, &desk{hold: make(chan struct{}), entered: make(chan struct{}, 2)})
 	d.handler.Budget = 150
 	first := make(chan int)
 	go func() {
 		status, _, _ := d.send(t, request{path: "/webhooks/open", body: `"` + strings.Repeat("a", 98) + `"`})
 		first <- status
 	}()
-	for d.handler.InFlight() != 100 {
-		time.Sleep(time.Millisecond)
+	<-d.desk.entered
+	if held := d.handler.InFlight(); held != 100 {
+		t.Errorf("%d bytes in flight", held)
 	}
 	if status, _, _ := d.send(t, request{path: "/webhooks/open", body: `"` + strings.Repeat("b", 98) + `"`}); status != 503 {
 		t.Errorf("over the budget: %d", status)
