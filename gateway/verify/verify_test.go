@@ -475,3 +475,17 @@ func BenchmarkVerify(b *testing.B) {
 		})
 	}
 }
+
+// Line ends, which the standard decoder skips, do not give a signature another
+// spelling.
+func TestCodecCountsBytes(t *testing.T) {
+	t.Parallel()
+	c, _ := codecOf("base64url")
+	var sum [32]byte
+	if text := strings.Repeat("A", 42) + "\n"; c.decode(sum[:], text) {
+		t.Errorf("%q decoded", text)
+	}
+	if text := strings.Repeat("A", 43) + "="; !c.decode(sum[:], text) {
+		t.Errorf("%q, with the padding that some add, not decoded", text)
+	}
+}
