@@ -224,3 +224,25 @@ func TestRuntimeFolderIsPrivate(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestKillBeforeStart: a start that was given up before it happened leaves no
+// process.
+func TestKillBeforeStart(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, t.TempDir())
+	folder, err := h.Folder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := h.Runner(Command{Binary: program(t, "#!/bin/sh\nexec sleep 60\n"), Folder: folder, Line: func(Line) {}})
+	_ = r.Kill(t.Context())
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-r.Process().Done():
+	case <-time.After(10 * time.Second):
+		r.Process().Kill()
+		t.Error("the process lives")
+	}
+}
