@@ -60,6 +60,10 @@ func (d *Document) ProblemIn(path string, line, col int, message, hint string) P
 	return d.file.ProblemIn(path, line, col, message, hint)
 }
 
+// Text is the file as it may be kept and shown: references are not resolved,
+// and literal secrets are starred out.
+func (d *Document) Text() []byte { return []byte(d.file.Shown()) }
+
 // Options say how a configuration is loaded. The zero value is that of a
 // reload without generated secrets.
 type Options struct {

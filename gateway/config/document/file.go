@@ -287,3 +287,6 @@ func isMerge(key *yaml.Node) bool {
 func IsNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
+
+// Shown is the text with literal secrets starred out: what may be kept.
+func (f *File) Shown() string { return strings.Join(f.source.shown, "\n") }

@@ -1,0 +1,285 @@
+// Package gateway composes the stages into one running program: it turns a
+// configuration into a snapshot, swaps snapshots under the flow, and owns
+// every goroutine and the order in which things start and stop.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/dispatch"
+	"github.com/event-gateway/gateway/gateway/engine"
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/intake"
+	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/schedule"
+	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite"
+	"github.com/event-gateway/gateway/gateway/webhook"
+)
+
+// Options of a gateway.
+type Options struct {
+	// ConfigPath is the file that declares everything.
+	ConfigPath string
+	Log        *zap.Logger
+	// Version is shown in the status.
+	Version string
+	// Ready, when set, is called once events are accepted.
+	Ready func()
+}
+
+// Gateway is one running gateway.
+type Gateway struct {
+	opts    Options
+	log     *zap.Logger
+	started time.Time
+	env     *expr.Env
+	counts  route.Counters
+	hooks   *webhook.Registry
+
+	store     *sqlite.Store
+	pool      *engine.Pool
+	dispatch  *dispatch.Dispatcher
+	intake    *intake.Intake
+	schedules *schedule.Runner
+	watcher   *config.Watcher
+	metrics   *api.Metrics
+	public    net.Listener
+	admin     net.Listener
+
+	current atomic.Pointer[snapshot]
+	backlog atomic.Pointer[backlog]
+	ready   atomic.Bool
+	// reloading is held by a reload and by stopping, so that neither meets the
+	// other half-way.
+	reloading sync.Mutex
+	stopping  bool
+	reloads   reloadLog
+}
+
+// New reads the configuration, opens the store and binds the listeners. It
+// starts nothing. Mistakes in the configuration come back as config.Problems.
+func New(o Options) (*Gateway, error) {
+	g := &Gateway{opts: o, log: o.Log, started: time.Now(), env: expr.New(), hooks: webhook.NewRegistry()}
+	doc, problems := config.Load(o.ConfigPath, config.Options{Generate: true})
+	if problems.Failed() {
+		return nil, problems
+	}
+	snap, more := g.compile(doc)
+	if problems = append(problems, more...); problems.Failed() {
+		return nil, problems
+	}
+	if err := g.open(doc); err != nil {
+		return nil, err
+	}
+	g.current.Store(snap)
+	g.assemble(doc)
+	return g, nil
+}
+
+// open opens the store and binds the listeners, all or nothing.
+func (g *Gateway) open(doc *config.Document) (err error) {
+	c := doc.Config
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.close())
+		}
+	}()
+	g.dispatch = dispatch.New(dispatch.Options{
+		Store: (*lateStore)(g), Route: g.route, Log: g.log.Named("dispatch"), Observe: g.observe, Grace: drainTime,
+	})
+	g.store, err = sqlite.Open(sqlite.Options{
+		Dir: c.Store.Path, Taker: g.dispatch,
+		MinFree: uint64(c.Store.MinFree), MaxPending: int64(c.Store.MaxPending),
+		Retain: store.Retain{
+			Succeeded: time.Duration(c.Store.Retain.Succeeded), Dead: time.Duration(c.Store.Retain.Dead),
+			Unrouted: time.Duration(c.Store.Retain.Unrouted), Dedupe: dedupeWindow,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if g.pool, err = engine.NewPool(engine.Options{RuntimeDir: filepath.Join(c.Store.Path, "run"), Log: g.log.Named("engine")}); err != nil {
+		return err
+	}
+	if g.public, err = net.Listen("tcp", c.Server.Listen); err != nil {
+		return fmt.Errorf("server.listen: %w", err)
+	}
+	if g.admin, err = net.Listen("tcp", c.Server.Admin); err != nil {
+		return fmt.Errorf("server.admin: %w", err)
+	}
+	return nil
+}
+
+// dedupeWindow is how long a repeated sending is recognised: longer than
+// providers retry.
+const dedupeWindow = 7 * 24 * time.Hour
+
+// assemble makes the parts that need the store.
+func (g *Gateway) assemble(doc *config.Document) {
+	g.backlog.Store(&backlog{})
+	g.intake = intake.New(g.store, func() *intake.Rules { return g.current.Load().rules }, g.pending, g.log.Named("intake"))
+	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g}, g.log.Named("schedule"))
+	g.watcher = config.NewWatcher(doc, g.changed, config.WatchOptions{Degraded: func(err error) {
+		g.log.Warn("the configuration is watched by polling alone", zap.Error(err))
+	}})
+	g.metrics = api.NewMetrics(g.status)
+}
+
+// Addresses where the gateway listens: useful when the file says port 0.
+func (g *Gateway) Addresses() (public, admin net.Addr) { return g.public.Addr(), g.admin.Addr() }
+
+func (g *Gateway) close() error {
+	var errs []error
+	for _, l := range []net.Listener{g.public, g.admin} {
+		if l != nil {
+			errs = append(errs, ignoreClosed(l.Close()))
+		}
+	}
+	if g.store != nil {
+		errs = append(errs, g.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// How long each part may take to stop.
+const (
+	drainTime   = 15 * time.Second
+	serveTime   = 20 * time.Second
+	engineTime  = 45 * time.Second
+	defaultTime = 10 * time.Second
+)
+
+// Run runs the gateway until ctx ends or a part fails, and stops it in order.
+// Problems that only show when engines start come back as config.Problems.
+func (g *Gateway) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, g.close()) }()
+	l := newLifetimes(ctx, g.log)
+	defer func() { err = errors.Join(l.stop(), err) }()
+	l.start("store", defaultTime, g.store.Run)
+	l.start("engines", engineTime, g.pool.Run)
+	l.start("backlog", defaultTime, g.watchBacklog)
+	if err := g.bringUp(l.ctx); err != nil {
+		return err
+	}
+	l.start("dispatch", drainTime+defaultTime, g.dispatch.Run)
+	if err := g.serve(l); err != nil {
+		return err
+	}
+	l.start("schedules", defaultTime, g.schedules.Run)
+	l.start("watch", defaultTime, g.watcher.Run)
+	g.setReady(true)
+	<-l.ctx.Done()
+	g.setReady(false)
+	return nil
+}
+
+// bringUp starts the engines of the first snapshot and puts it in force.
+func (g *Gateway) bringUp(ctx context.Context) error {
+	snap := g.current.Load()
+	problems := snap.acquire(ctx, g.pool)
+	if problems.Failed() {
+		snap.release()
+		if err := ctx.Err(); err != nil {
+			return nil //nolint:nilerr // stopped while starting: not a failure
+		}
+		return problems
+	}
+	g.live(ctx, snap, api.ReloadResult{Differences: differences(&config.Config{}, snap.doc.Config)}, "start")
+	return nil
+}
+
+func (g *Gateway) setReady(ready bool) {
+	g.ready.Store(ready)
+	if ready {
+		public, admin := g.Addresses()
+		g.log.Info("ready", zap.Stringer("listen", public), zap.Stringer("admin", admin),
+			zap.String("revision", g.current.Load().revision), zap.String("durability", string(g.store.Durability())))
+		if g.opts.Ready != nil {
+			g.opts.Ready()
+		}
+		return
+	}
+	g.reloading.Lock()
+	g.stopping = true
+	g.reloading.Unlock()
+}
+
+// serve starts both HTTP servers.
+func (g *Gateway) serve(l *lifetimes) error {
+	handler := &webhook.Handler{
+		Table: func() *webhook.Table { return g.current.Load().webhooks }, Intake: g.intake, Log: g.log.Named("webhook"),
+	}
+	public, err := webhook.NewServer(handler, g.log.Named("webhook"))
+	if err != nil {
+		return err
+	}
+	admin := api.NewServer(api.New(api.Options{
+		Reader: g.store, Operator: operator{g}, Status: g.status, Metrics: g.metrics,
+		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
+	}), g.log.Named("api"))
+	l.start("admin", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, admin, g.admin) })
+	l.start("webhooks", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, public, webhook.Limit(g.public, 0)) })
+	return nil
+}
+
+// serveHTTP serves until ctx ends; then requests in flight may finish.
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), serveTime)
+	defer cancel()
+	err := s.Shutdown(grace)
+	<-failed
+	return err
+}
+
+// route makes an entry of an event of the gateway's own.
+func (g *Gateway) route(ev *event.Event) *store.Entry { return g.intake.Route(ev) }
+
+func (g *Gateway) observe(o dispatch.Observation) {
+	g.metrics.Attempt(o.Route, o.Engine, o.Outcome, o.Took)
+}
+
+// slots gives schedules their way in.
+type slots struct{ *Gateway }
+
+func (s slots) Fire(ctx context.Context, ev *event.Event, slot store.Slot) error {
+	return s.intake.Fire(ctx, ev, slot)
+}
+
+func (s slots) LastSlot(ctx context.Context, name string) (store.Slot, bool, error) {
+	return s.store.LastSlot(ctx, name)
+}
+
+// lateStore is the store for dispatch, which is made first because the store
+// needs it.
+type lateStore Gateway
+
+func (s *lateStore) Claim(c store.Claim, then func(store.Claimed, error)) { s.store.Claim(c, then) }
+func (s *lateStore) Record(c *store.Change)                               { s.store.Record(c) }

@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+// reloadLog remembers how reloads went.
+type reloadLog struct {
+	mu                sync.Mutex
+	accepted, refused uint64
+	last              *api.ReloadStatus
+}
+
+func (l *reloadLog) add(r api.ReloadResult) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.Refused() {
+		l.refused++
+	} else {
+		l.accepted++
+	}
+	l.last = &api.ReloadStatus{At: time.Now().UTC(), OK: !r.Refused(), ReloadResult: r}
+}
+
+// errStopping: a reload that came too late.
+var errStopping = errors.New("reload: the gateway is stopping")
+
+// changed is told by the watcher that a file is not what it was.
+func (g *Gateway) changed() {
+	if _, err := g.Reload(context.Background(), "file"); err != nil && !errors.Is(err, errStopping) {
+		g.log.Error("reload", zap.Error(err))
+	}
+}
+
+// Reload reads the configuration again and puts it in force, all of it at
+// once, or refuses it and changes nothing: then the result has problems. The
+// reason is for the log.
+func (g *Gateway) Reload(ctx context.Context, reason string) (api.ReloadResult, error) {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	if g.stopping || !g.ready.Load() {
+		return api.ReloadResult{}, errStopping
+	}
+	old := g.current.Load()
+	snap, problems := g.prepare(ctx, old)
+	result := api.ReloadResult{Revision: old.revision, Problems: apiProblems(problems)}
+	if problems.Failed() {
+		g.reloads.add(result)
+		g.log.Error("configuration refused, the old one stays", zap.String("reason", reason), zap.Error(problems))
+		return result, nil
+	}
+	result.Differences = differences(old.doc.Config, snap.doc.Config)
+	result.Changed = snap.revision != old.revision
+	g.live(ctx, snap, result, reason)
+	old.release()
+	return result, nil
+}
+
+// prepare does all that can fail, and touches nothing that is live.
+func (g *Gateway) prepare(ctx context.Context, old *snapshot) (*snapshot, config.Problems) {
+	doc, problems := config.Load(g.opts.ConfigPath, config.Options{Generate: true})
+	g.watcher.SetFiles(doc.Files, doc.Fingerprint)
+	if problems.Failed() {
+		return nil, problems
+	}
+	snap, more := g.compile(doc)
+	problems = append(problems, more...)
+	problems = append(problems, needRestart(old.doc, doc)...)
+	if problems.Failed() {
+		return nil, problems
+	}
+	if problems = append(problems, snap.acquire(ctx, g.pool)...); problems.Failed() {
+		snap.release()
+	}
+	problems.Sort()
+	return snap, problems
+}
+
+// live puts a snapshot in force. Nothing in here can fail.
+func (g *Gateway) live(ctx context.Context, snap *snapshot, result api.ReloadResult, reason string) {
+	g.current.Store(snap)
+	g.dispatch.Apply(snap.plan)
+	g.schedules.Wake()
+	result.Revision = snap.revision
+	g.reloads.add(result)
+	g.log.Info("configuration in force", zap.String("reason", reason), zap.String("revision", snap.revision),
+		zap.Strings("differences", result.Differences))
+	// History is for people; a gateway that can't write it has worse trouble.
+	err := g.store.AddRevision(ctx, store.Revision{
+		Hash: snap.revision, At: time.Now(), Content: snap.doc.Text(), Difference: strings.Join(result.Differences, "; "),
+	})
+	if err != nil && ctx.Err() == nil {
+		g.log.Warn("revision not kept", zap.Error(err))
+	}
+}
+
+// needRestart names what a running gateway can't change.
+func needRestart(old, doc *config.Document) (problems config.Problems) {
+	a, b := old.Config, doc.Config
+	for _, s := range []struct {
+		path         string
+		running, now any
+	}{
+		{"server.listen", a.Server.Listen, b.Server.Listen},
+		{"server.admin", a.Server.Admin, b.Server.Admin},
+		{"store.path", a.Store.Path, b.Store.Path},
+		{"store.retain.succeeded", a.Store.Retain.Succeeded, b.Store.Retain.Succeeded},
+		{"store.retain.dead", a.Store.Retain.Dead, b.Store.Retain.Dead},
+		{"store.retain.unrouted", a.Store.Retain.Unrouted, b.Store.Retain.Unrouted},
+		{"store.min_free", a.Store.MinFree, b.Store.MinFree},
+		{"store.max_pending", a.Store.MaxPending, b.Store.MaxPending},
+	} {
+		if s.running != s.now {
+			problems = append(problems, doc.Problem(s.path, fmt.Sprintf("needs a restart (running %q, file %q)", fmt.Sprint(s.running), fmt.Sprint(s.now)), ""))
+		}
+	}
+	return problems
+}
+
+// differences names what changed from one configuration to the next.
+func differences(a, b *config.Config) (list []string) {
+	add := func(section, names string) {
+		if names != "" {
+			list = append(list, section+":"+names)
+		}
+	}
+	add("engines", diff(a.Engines, b.Engines))
+	add("webhooks", diff(a.Webhooks, b.Webhooks))
+	add("schedules", diff(a.Schedules, b.Schedules))
+	add("routes", diff(a.Routes, b.Routes))
+	return list
+}
+
+// diff is "+new -gone ~changed".
+func diff[T any](a, b map[string]T) string {
+	var changes []string
+	for name, now := range b {
+		before, ok := a[name]
+		switch {
+		case !ok:
+			changes = append(changes, " +"+name)
+		case !reflect.DeepEqual(before, now):
+			changes = append(changes, " ~"+name)
+		}
+	}
+	for name := range a {
+		if _, ok := b[name]; !ok {
+			changes = append(changes, " -"+name)
+		}
+	}
+	slices.Sort(changes)
+	return strings.Join(changes, "")
+}
+
+func apiProblems(problems config.Problems) []api.ConfigProblem {
+	var list []api.ConfigProblem
+	for _, p := range problems {
+		list = append(list, api.ConfigProblem{
+			File: p.File, Line: p.Line, Col: p.Col, EndCol: p.EndCol, Path: p.Path,
+			Message: p.Message, Hint: p.Hint, Severity: fmt.Sprint(p.Severity),
+		})
+	}
+	return list
+}
+
+// baseDir is the folder of the configuration file.
+func (b *builder) baseDir() string {
+	if dir, err := filepath.Abs(filepath.Dir(b.doc.Path)); err == nil {
+		return dir
+	}
+	return filepath.Dir(b.doc.Path)
+}

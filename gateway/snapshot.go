@@ -1,0 +1,322 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/dispatch"
+	"github.com/event-gateway/gateway/gateway/engine"
+	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/intake"
+	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/schedule"
+	"github.com/event-gateway/gateway/gateway/verify"
+	"github.com/event-gateway/gateway/gateway/webhook"
+)
+
+// snapshot is everything compiled from one revision of the configuration. It
+// is never changed after it went live.
+type snapshot struct {
+	doc       *config.Document
+	revision  string
+	loadedAt  time.Time
+	webhooks  *webhook.Table
+	rules     *intake.Rules
+	schedules []*schedule.Schedule
+	engines   map[string]*engine.Engine
+	plan      *dispatch.Plan
+}
+
+// Validate builds a configuration as a reload would, engines left out, and
+// touches nothing.
+func Validate(path string, opts config.Options) (config.Problems, error) {
+	doc, problems := config.Load(path, opts)
+	if problems.Failed() {
+		return problems, nil
+	}
+	g := &Gateway{env: expr.New(), hooks: webhook.NewRegistry()}
+	_, more := g.compile(doc)
+	problems = append(problems, more...)
+	problems.Sort()
+	return problems, nil
+}
+
+// compile builds all of a snapshot that needs no process. It touches nothing
+// that is live.
+func (g *Gateway) compile(doc *config.Document) (*snapshot, config.Problems) {
+	b := builder{g: g, doc: doc, snap: &snapshot{
+		doc: doc, revision: doc.Revision[:12], loadedAt: time.Now(), engines: map[string]*engine.Engine{},
+	}}
+	b.compileWebhooks()
+	b.compileRoutes()
+	b.compileSchedules()
+	b.problems.Sort()
+	return b.snap, b.problems
+}
+
+type builder struct {
+	g        *Gateway
+	doc      *config.Document
+	snap     *snapshot
+	problems config.Problems
+}
+
+// report says what is wrong at a path, at the character where CEL or cron know
+// it.
+func (b *builder) report(path string, err error) {
+	var many expr.Errors
+	if errors.As(err, &many) {
+		for _, e := range many {
+			b.report(path, e)
+		}
+		return
+	}
+	b.problems = append(b.problems, b.problem(path, err))
+}
+
+func (b *builder) problem(path string, err error) config.Problem {
+	var in *expr.Error
+	if errors.As(err, &in) {
+		return b.doc.ProblemIn(path, in.Line, in.Column, in.Message, "")
+	}
+	var cron *schedule.Mistake
+	if errors.As(err, &cron) {
+		return b.doc.ProblemIn(path, 1, cron.Column, cron.Message, "")
+	}
+	return b.doc.Problem(path, err.Error(), "")
+}
+
+func (b *builder) compileWebhooks() {
+	var hooks []*webhook.Webhook
+	for _, name := range sortedKeys(b.doc.Config.Webhooks) {
+		if hook := b.compileWebhook("webhooks."+name, name, b.doc.Config.Webhooks[name]); hook != nil {
+			hooks = append(hooks, hook)
+		}
+	}
+	var err error
+	if b.snap.webhooks, err = webhook.NewTable(hooks, nil); err != nil {
+		b.report("webhooks", err)
+	}
+}
+
+func (b *builder) compileWebhook(path, name string, w config.Webhook) *webhook.Webhook {
+	scheme, err := SchemeOf(w)
+	if err != nil {
+		b.report(path+".scheme", err)
+		return nil
+	}
+	spec := webhook.Spec{
+		Name: name, Path: w.Path, SchemeName: w.Scheme, Scheme: scheme,
+		Headers: w.Headers, MaxBody: int64(w.MaxBody), Allow: w.Allow,
+	}
+	for _, s := range w.Secrets {
+		spec.Secrets = append(spec.Secrets, verify.Secret{Value: s.Value.Reveal(), Until: s.Until})
+	}
+	spec.Type = b.text(path+".type", w.Type)
+	spec.ID = b.text(path+".id", w.ID)
+	hook, err := webhook.Compile(spec, b.g.hooks)
+	if err != nil {
+		b.report(path, err)
+		return nil
+	}
+	return hook
+}
+
+func (b *builder) text(path string, src config.CEL) *expr.Text {
+	if src == "" {
+		return nil
+	}
+	text, err := b.g.env.Text(string(src))
+	if err != nil {
+		b.report(path, err)
+		return nil
+	}
+	return text
+}
+
+// SchemeOf translates how a webhook's requests are signed.
+func SchemeOf(w config.Webhook) (verify.Scheme, error) {
+	s, ok := verify.Preset(w.Scheme)
+	if !ok {
+		return s, fmt.Errorf("scheme %q is not supported by this version", w.Scheme)
+	}
+	from := w.Signature
+	if from == nil {
+		return s, nil
+	}
+	s.Header, s.Separator, s.Prefix = from.Header, from.Separator, from.Prefix
+	s.Hash, s.Encoding, s.Signed = from.Hash, from.Encoding, from.Signed
+	s.SecretPrefix, s.SecretEncoding = from.Secret.Prefix, from.Secret.Encoding
+	if from.Timestamp != nil {
+		s.Timestamp = verify.Timestamp{Header: from.Timestamp.Header, Unit: from.Timestamp.Unit, Tolerance: time.Duration(from.Tolerance)}
+	}
+	if from.ID != nil {
+		s.ID = from.ID.Header
+	}
+	return s, nil
+}
+
+func (b *builder) compileRoutes() {
+	var specs []route.Spec
+	plan := &dispatch.Plan{Engines: map[string]dispatch.Lane{}, Routes: map[string]dispatch.Rule{}}
+	most := map[string]int{}
+	for name, r := range b.doc.Config.Routes {
+		if !r.Enabled {
+			continue
+		}
+		specs = append(specs, routeSpec(name, r))
+		plan.Routes[name] = ruleOf(r)
+		if r.MaxPending > 0 {
+			most[name] = r.MaxPending
+		}
+	}
+	table, errs := route.Compile(specs, b.g.env, &b.g.counts)
+	for _, e := range errs {
+		b.report(strings.Join(append([]string{"routes", e.Route}, e.Field...), "."), e.Cause)
+	}
+	b.snap.plan = plan
+	b.snap.rules = &intake.Rules{Table: table, Revision: b.snap.revision, MaxPending: most}
+}
+
+func routeSpec(name string, r config.Route) route.Spec {
+	match := make(map[string][]any, len(r.Match))
+	for path, values := range r.Match {
+		match[path] = values
+	}
+	return route.Spec{
+		Name: name, Events: r.Events, Match: match, When: string(r.When), Key: string(r.Key), With: r.With,
+		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
+	}
+}
+
+func ruleOf(r config.Route) dispatch.Rule {
+	return dispatch.Rule{
+		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
+		Retry: dispatch.Retry{
+			Attempts: r.Retry.Attempts, Min: time.Duration(r.Retry.Backoff.Min), Max: time.Duration(r.Retry.Backoff.Max),
+			Jitter: float64(r.Retry.Jitter) / 100, GiveUpAfter: time.Duration(r.Retry.GiveUpAfter),
+		},
+		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict",
+	}
+}
+
+func (b *builder) compileSchedules() {
+	for _, name := range sortedKeys(b.doc.Config.Schedules) {
+		s := b.doc.Config.Schedules[name]
+		path := "schedules." + name
+		zone, err := time.LoadLocation(s.Timezone)
+		if err != nil {
+			b.report(path+".timezone", fmt.Errorf("unknown time zone %q: want an IANA name such as Europe/Berlin", s.Timezone))
+			continue
+		}
+		compiled, err := schedule.Compile(schedule.Spec{
+			Name: name, Cron: s.Cron, Every: time.Duration(s.Every), Location: zone, Type: s.Type, Data: s.Data,
+			Missed: schedule.Missed(s.Missed), MissedWindow: time.Duration(s.MissedWindow),
+		})
+		if err != nil {
+			var cron *schedule.Mistake
+			if errors.As(err, &cron) {
+				path += ".cron"
+			}
+			b.report(path, err)
+			continue
+		}
+		b.snap.schedules = append(b.snap.schedules, compiled)
+	}
+}
+
+// acquire starts or shares the engines and asks them about every route. On
+// failure release gives back what was acquired.
+func (s *snapshot) acquire(ctx context.Context, pool *engine.Pool) config.Problems {
+	b := builder{doc: s.doc, snap: s}
+	for _, name := range sortedKeys(s.doc.Config.Engines) {
+		e := s.doc.Config.Engines[name]
+		started, err := pool.Acquire(ctx, b.engineSpec(name, e))
+		if err != nil {
+			b.engineProblem(name, err)
+			continue
+		}
+		s.engines[name] = started
+		s.plan.Engines[name] = dispatch.Lane{Engine: started, InFlight: e.Limits.InFlight, Timeout: time.Duration(e.Limits.Timeout)}
+	}
+	for _, r := range s.rules.Table.Routes() {
+		if e := s.engines[r.Engine]; e != nil {
+			b.checkRoute(ctx, e, r)
+		}
+	}
+	b.problems.Sort()
+	return b.problems
+}
+
+// release gives the engines back; those that no other snapshot uses drain and
+// stop in the background.
+func (s *snapshot) release() {
+	for _, e := range s.engines {
+		e.Release()
+	}
+}
+
+func (b *builder) engineSpec(name string, e config.Engine) engine.Spec {
+	env := make(map[string]string, len(e.Env))
+	for k, v := range e.Env {
+		env[k] = string(v.Reveal())
+	}
+	return engine.Spec{
+		Name: name, Path: e.Plugin, SHA256: e.SHA256, Args: e.Args, Env: env, Config: e.Config,
+		BaseDir: b.baseDir(), Plain: e.Transport == "plain", MaxMessage: b.maxMessage(),
+		StartTimeout: time.Duration(e.Limits.StartTimeout), Drain: time.Duration(e.Limits.Drain),
+		Restarts: e.Limits.Restarts.Count, RestartWindow: time.Duration(e.Limits.Restarts.Window),
+	}
+}
+
+// overhead is what a message holds beside a body and its decoded form.
+const overhead = 4 << 20
+
+// maxMessage is the largest message to an engine: the largest body that is
+// accepted, once as it came and once as JSON.
+func (b *builder) maxMessage() int64 {
+	most := b.doc.Config.Server.MaxBody
+	for _, w := range b.doc.Config.Webhooks {
+		most = max(most, w.MaxBody)
+	}
+	return 3*int64(most) + overhead
+}
+
+func (b *builder) engineProblem(name string, err error) {
+	path := "engines." + name
+	var refused *engine.ConfigError
+	var sum *engine.ChecksumError
+	switch {
+	case errors.As(err, &refused):
+		for _, p := range refused.Problems {
+			at := strings.Join(append([]string{path, "config"}, p.Path...), ".")
+			b.problems = append(b.problems, b.doc.Problem(at, p.Message, ""))
+		}
+	case errors.As(err, &sum):
+		b.report(path+".sha256", err)
+	default:
+		b.report(path+".plugin", err)
+	}
+}
+
+func (b *builder) checkRoute(ctx context.Context, e *engine.Engine, r *route.Route) {
+	problems, err := e.Check(ctx, r.Workflow, r.Constant, r.Computed)
+	if err != nil {
+		b.report("routes."+r.Name+".run", fmt.Errorf("the engine could not be asked: %w", err))
+	}
+	for _, p := range problems {
+		path := "routes." + r.Name + ".run"
+		if len(p.Path) > 0 {
+			path = strings.Join(append([]string{"routes", r.Name, "with"}, p.Path...), ".")
+		}
+		b.problems = append(b.problems, b.doc.Problem(path, p.Message, ""))
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/engine"
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+// backlog is what waited when the store was last asked.
+type backlog struct {
+	routes map[string]store.Backlog
+	oldest time.Time
+}
+
+// backlogEvery is how often the store is asked; with a large backlog less
+// often, so that asking takes a twentieth of the time at most.
+const backlogEvery = time.Second
+
+func (g *Gateway) watchBacklog(ctx context.Context) error {
+	wait := time.Duration(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+		began := time.Now()
+		if err := g.readBacklog(ctx); err != nil && ctx.Err() == nil {
+			g.log.Warn("backlog", zap.Error(err))
+		}
+		wait = max(backlogEvery, 20*time.Since(began))
+	}
+}
+
+func (g *Gateway) readBacklog(ctx context.Context) error {
+	list, err := g.store.Backlog(ctx)
+	if err != nil {
+		return err
+	}
+	b := &backlog{routes: map[string]store.Backlog{}}
+	for _, r := range list {
+		sum := b.routes[r.Route]
+		sum.Pending += r.Pending
+		if sum.Oldest.IsZero() || r.Oldest.Before(sum.Oldest) {
+			sum.Oldest = r.Oldest
+		}
+		sum.Route, sum.Engine = r.Route, r.Engine
+		b.routes[r.Route] = sum
+		if b.oldest.IsZero() || r.Oldest.Before(b.oldest) {
+			b.oldest = r.Oldest
+		}
+	}
+	g.backlog.Store(b)
+	return nil
+}
+
+// pending is how many deliveries of a route were open a moment ago.
+func (g *Gateway) pending(name string) int { return g.backlog.Load().routes[name].Pending }
+
+// status is the gateway at this moment.
+func (g *Gateway) status() api.StatusReport {
+	snap := g.current.Load()
+	r := api.StatusReport{
+		Version: g.opts.Version, StartedAt: g.started.UTC(),
+		Config: g.configStatus(snap), Store: g.storeStatus(), Intake: g.intakeStatus(),
+		Engines: engineStatus(snap), Webhooks: webhookStatus(snap), Schedules: g.scheduleStatus(), Routes: g.routeStatus(snap),
+	}
+	r.Reasons = g.reasons(r)
+	r.Ready = len(r.Reasons) == 0
+	return r
+}
+
+func (g *Gateway) reasons(r api.StatusReport) (why []string) {
+	if !g.ready.Load() {
+		why = append(why, "starting or stopping")
+	}
+	if r.Store.Refusing != "" {
+		why = append(why, r.Store.Refusing)
+	}
+	return why
+}
+
+func (g *Gateway) configStatus(snap *snapshot) api.ConfigStatus {
+	g.reloads.mu.Lock()
+	defer g.reloads.mu.Unlock()
+	return api.ConfigStatus{
+		File: snap.doc.Path, Revision: snap.revision, LoadedAt: snap.loadedAt.UTC(),
+		Accepted: g.reloads.accepted, Refused: g.reloads.refused, LastReload: g.reloads.last,
+	}
+}
+
+func (g *Gateway) storeStatus() api.StoreStatus {
+	s := g.store.Stats()
+	return api.StoreStatus{
+		Path: g.store.Path(), Durability: string(g.store.Durability()), SizeBytes: s.Size, FreeBytes: s.Free,
+		Pending: s.Open, OldestPending: g.backlog.Load().oldest, Refusing: s.Refusing,
+		Commits: s.Commits, Entries: s.Entries, Changes: s.Changes, CommitSeconds: s.CommitTime.Seconds(),
+	}
+}
+
+func (g *Gateway) intakeStatus() api.IntakeStatus {
+	c := g.intake.Counts()
+	return api.IntakeStatus{
+		Accepted: c.Accepted.Load(), Duplicates: c.Duplicates.Load(), Conflicts: c.Conflicts.Load(),
+		Unrouted: c.Unrouted.Load(), Refused: c.Refused.Load(),
+	}
+}
+
+func engineStatus(snap *snapshot) (list []api.EngineStatus) {
+	for _, name := range sortedKeys(snap.engines) {
+		s := snap.engines[name].Status()
+		list = append(list, api.EngineStatus{
+			Name: name, Up: s.State == engine.Up, State: string(s.State), PID: s.PID, Version: s.Version, SHA256: s.SHA256,
+			Restarts: uint64(s.Restarts), InFlight: s.InFlight, Limit: snap.plan.Engines[name].InFlight, //nolint:gosec // counts up
+			LastError: s.LastError, StartedAt: s.StartedAt,
+		})
+	}
+	return list
+}
+
+func webhookStatus(snap *snapshot) (list []api.WebhookStatus) {
+	for _, s := range snap.webhooks.Status() {
+		w := api.WebhookStatus{
+			Name: s.Name, Path: s.Path, Scheme: s.Scheme, Insecure: s.Insecure,
+			Accepted: s.Accepted, Duplicates: s.Duplicates, Rejected: s.Rejected, LastAt: s.Last,
+		}
+		for i, at := range s.Secrets {
+			if at.IsZero() {
+				continue
+			}
+			if w.Secrets == nil {
+				w.Secrets = map[string]time.Time{}
+			}
+			w.Secrets[strconv.Itoa(i)] = at
+		}
+		if s.LastSecret >= 0 {
+			w.LastSecret = strconv.Itoa(s.LastSecret)
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+func (g *Gateway) scheduleStatus() (list []api.ScheduleStatus) {
+	for _, s := range g.schedules.Status() {
+		list = append(list, api.ScheduleStatus{Name: s.Name, Spec: s.Timing, Next: s.Next, Last: s.Last})
+	}
+	return list
+}
+
+// routeStatus lists the routes in force, then those that are gone while their
+// deliveries wait.
+func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
+	waiting := g.backlog.Load().routes
+	known := map[string]bool{}
+	for _, r := range snap.rules.Table.Routes() {
+		known[r.Name] = true
+		s := api.RouteStatus{
+			Name: r.Name, Events: snap.doc.Config.Routes[r.Name].Events, Engine: r.Engine, Workflow: r.Workflow,
+			Matched: r.Count().Matched.Load(), FilterErrors: r.Count().Errors.Load(),
+			Pending: waiting[r.Name].Pending, Oldest: waiting[r.Name].Oldest,
+		}
+		if e := snap.engines[r.Engine]; s.Pending > 0 && e != nil && e.Status().State != engine.Up {
+			s.Reason = "engine " + r.Engine + " is down"
+		}
+		list = append(list, s)
+	}
+	for _, name := range sortedKeys(waiting) {
+		if b := waiting[name]; !known[name] {
+			list = append(list, api.RouteStatus{
+				Name: name, Engine: b.Engine, Pending: b.Pending, Oldest: b.Oldest, Reason: "route removed",
+			})
+		}
+	}
+	return list
+}
+
+// operator is what a person may do through the API.
+type operator struct{ g *Gateway }
+
+func (o operator) Retry(ctx context.Context, seq int64) error {
+	d, err := o.g.store.Retry(ctx, seq)
+	if err == nil {
+		o.g.dispatch.Nudge(d.Route)
+	}
+	return err
+}
+
+func (o operator) Discard(ctx context.Context, seq int64) error {
+	_, err := o.g.store.Discard(ctx, seq)
+	if err == nil {
+		o.g.dispatch.Discard(seq)
+	}
+	return err
+}
+
+func (o operator) Reload(ctx context.Context) (api.ReloadResult, error) {
+	return o.g.Reload(ctx, "api")
+}
+
+// Submit takes an event by hand; the same source and id again are a duplicate.
+func (o operator) Submit(ctx context.Context, ev *event.Event) (store.Receipt, error) {
+	if err := ev.Valid(); err != nil {
+		return store.Receipt{}, errors.Join(err)
+	}
+	return o.g.intake.Accept(ctx, ev, []store.Key{store.KeyOf("id", ev.Source, ev.ID)}, store.DigestOf(ev.Body))
+}
