@@ -120,7 +120,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.admin, "admin", "", "admin `address` of a running gateway (or GATEWAY_ADMIN; default server.admin of the configuration)")
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
-		a.sendCommand(), a.eventsCommand(), a.deliveriesCommand(),
+		a.runCommand(), a.validateCommand(), a.sendCommand(), a.eventsCommand(), a.deliveriesCommand(),
 		a.statusCommand(), a.reloadCommand(), a.versionCommand(),
 	)
 	a.noteRuns(root)

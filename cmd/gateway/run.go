@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
+	"github.com/event-gateway/gateway/gateway"
+	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/config"
+)
+
+// runFlags are how the log is written.
+type runFlags struct{ logFormat, logLevel string }
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use: "run", Short: "Run the gateway", Args: cobra.NoArgs,
+		Long: `Run the gateway until SIGTERM or SIGINT, which end it in order: what was
+accepted is kept, what runs gets time to end. A second one ends it at once.
+SIGHUP reads the configuration again; so does a change of the file.
+
+The exit code is 78 when the configuration is refused at the start.`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), f) },
+	}
+	c.Flags().StringVar(&f.logFormat, "log-format", "", "json or console (default console on a terminal)")
+	c.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+func (a *app) run(ctx context.Context, f runFlags) error {
+	if f.logFormat == "" {
+		f.logFormat = logJSON
+		if a.terminal {
+			f.logFormat = logConsole
+		}
+	}
+	log, err := a.logger(f)
+	if err != nil {
+		return err
+	}
+	path, _ := a.configPath()
+	doc, problems := config.Load(path, config.Options{Generate: true})
+	if problems.Failed() {
+		return a.refuse(problems)
+	}
+	// Before New, so that no signal finds nobody waiting for it.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	version := currentBuild().Version
+	g, err := gateway.New(gateway.Options{ConfigPath: path, Log: log, Version: version, Ready: func() { a.notify("READY=1") }})
+	if err != nil {
+		return a.refuse(err)
+	}
+	fmt.Fprint(a.err, screen.Block(problems.Text()))
+	if f.logFormat == logConsole {
+		a.banner(version, doc)
+	}
+	return a.supervise(ctx, g, signals, log)
+}
+
+// refuse prints what is wrong with a configuration as validate does.
+func (a *app) refuse(err error) error {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	fmt.Fprint(a.err, screen.Block(problems.Text()))
+	return &failure{code: exitConfig, cause: errors.New("the configuration is refused; nothing was started")}
+}
+
+// daemon is what run needs of the gateway.
+type daemon interface {
+	Run(ctx context.Context) error
+	Reload(ctx context.Context, reason string) (api.ReloadResult, error)
+}
+
+// supervise runs the gateway until it ends, and translates signals.
+func (a *app) supervise(ctx context.Context, d daemon, signals <-chan os.Signal, log *zap.Logger) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP:
+				go reload(ctx, d, log) // a signal to stop must not wait for it
+			case ctx.Err() != nil:
+				return &failure{code: exitFailed, cause: fmt.Errorf("%s again: ended at once; what had not ended runs again at the next start", s)}
+			default:
+				log.Info("stopping", zap.Stringer("signal", s))
+				a.notify("STOPPING=1")
+				stop()
+			}
+		}
+	}
+}
+
+// reload has the gateway read its configuration; it logs itself what came of
+// it, unless it could not even try.
+func reload(ctx context.Context, d daemon, log *zap.Logger) {
+	if _, err := d.Reload(ctx, "SIGHUP"); err != nil && ctx.Err() == nil {
+		log.Error("reload", zap.Error(err))
+	}
+}
+
+// Formats of the log.
+const (
+	logJSON    = "json"
+	logConsole = "console"
+)
+
+func (a *app) logger(f runFlags) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(f.logLevel)
+	if err != nil || level > zapcore.ErrorLevel {
+		return nil, usage("log-level %q is none of debug, info, warn, error", f.logLevel)
+	}
+	c := zap.NewProductionEncoderConfig()
+	c.TimeKey, c.EncodeTime, c.EncodeDuration = "time", zapcore.RFC3339NanoTimeEncoder, zapcore.StringDurationEncoder
+	var encoder zapcore.Encoder
+	switch f.logFormat {
+	case logJSON:
+		encoder = zapcore.NewJSONEncoder(c)
+	case logConsole:
+		c.EncodeTime, c.EncodeLevel = zapcore.TimeEncoderOfLayout("15:04:05.000"), zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(c)
+	default:
+		return nil, usage("log-format %q is none of json, console", f.logFormat)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(a.err)), level)), nil
+}
+
+// banner tells a person what begins to run, and where.
+func (a *app) banner(version string, doc *config.Document) {
+	c := doc.Config
+	fmt.Fprintf(a.err, "gateway %s, %s, revision %s\n", version, doc.Path, revision(doc.Revision))
+	fmt.Fprintf(a.err, "  webhooks at http://%s\n", c.Server.Listen)
+	for _, name := range sorted(c.Webhooks) {
+		fmt.Fprintf(a.err, "    %s (%s)\n", c.Webhooks[name].Path, c.Webhooks[name].Scheme)
+	}
+	fmt.Fprintf(a.err, "  admin at http://%s\n", c.Server.Admin)
+	for _, name := range sorted(c.Routes) {
+		r := c.Routes[name]
+		fmt.Fprintf(a.err, "  route %s: %s → %s/%s\n", name, strings.Join(r.Events, ", "), r.Run.Engine, r.Run.Workflow)
+	}
+}
