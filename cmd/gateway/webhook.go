@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/event-gateway/gateway/cmd/gateway/remote"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
+	"github.com/event-gateway/gateway/gateway"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/verify"
 )
@@ -83,7 +83,7 @@ func (a *app) signed(f sendFlags, hook config.Webhook, body []byte) (http.Header
 	if err != nil {
 		return nil, err
 	}
-	scheme, err := schemeOf(hook)
+	scheme, err := gateway.SchemeOf(hook)
 	if err != nil {
 		return nil, fmt.Errorf("webhook %s: %w", f.webhook, err)
 	}
@@ -124,26 +124,4 @@ func (a *app) secret(hook config.Webhook) ([]byte, error) {
 		}
 	}
 	return nil, errors.New("none of its secrets is valid now")
-}
-
-// schemeOf translates a webhook's configuration.
-func schemeOf(hook config.Webhook) (verify.Scheme, error) {
-	s, ok := verify.Preset(hook.Scheme)
-	if !ok {
-		return s, fmt.Errorf("scheme %q cannot be signed here", hook.Scheme)
-	}
-	from := hook.Signature
-	if from == nil {
-		return s, nil
-	}
-	s.Header, s.Separator, s.Prefix = from.Header, from.Separator, from.Prefix
-	s.Hash, s.Encoding, s.Signed = from.Hash, from.Encoding, from.Signed
-	s.SecretPrefix, s.SecretEncoding = from.Secret.Prefix, from.Secret.Encoding
-	if from.Timestamp != nil {
-		s.Timestamp = verify.Timestamp{Header: from.Timestamp.Header, Unit: from.Timestamp.Unit, Tolerance: time.Duration(from.Tolerance)}
-	}
-	if from.ID != nil {
-		s.ID = from.ID.Header
-	}
-	return s, nil
 }
