@@ -191,6 +191,15 @@ func TestGrandchildHoldsOutput(t *testing.T) {
 	}
 }
 
+func TestNothingIsLeftInTheGroup(t *testing.T) {
+	got, err := run(t, t.Context(), `sleep 300 & echo "{\"pid\": $!}"`)
+	var out struct{ Pid int }
+	if err != nil || json.Unmarshal([]byte(got), &out) != nil || out.Pid < 2 {
+		t.Fatalf("got %s, %v", got, err)
+	}
+	waitGone(t, out.Pid)
+}
+
 func TestLargeInputThatNobodyReads(t *testing.T) {
 	e, err := configured(t, `{"dir":"workflows"}`, map[string]string{"it": "exit 0"})
 	if err != nil {
