@@ -1,0 +1,77 @@
+# `make` alone lists what there is to do.
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ENGINES  := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
+PROTO    := plugins/sdk/proto
+FUZZTIME ?= 30s
+
+# Examples that are modules of their own, as the programs of others are.
+MODULES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
+
+# Tools are modules of their own, so that nothing of theirs is in go.mod.
+LINT := go tool -modfile=tools/lint/go.mod golangci-lint
+BUF  := go tool -modfile=$(CURDIR)/tools/buf/go.mod buf
+
+# Binaries need no libc; the race detector, which tests use, does.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)'
+
+.PHONY: help build run test check format vet lint generated generate fmt fuzz bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/gateway and bin/plugins/<engine>
+	$(GO_BUILD) -o bin/gateway ./cmd/gateway
+	@for engine in $(ENGINES); do \
+		echo "build bin/plugins/$$engine"; \
+		$(GO_BUILD) -o bin/plugins/$$engine ./plugins/$$engine || exit 1; \
+	done
+
+run: build ## build, then run the gateway on ./gateway.yaml
+	@exec ./bin/gateway run --config gateway.yaml
+
+test: ## run all tests
+	go test $(TESTFLAGS) ./...
+	@for module in $(MODULES); do \
+		echo "cd $$module && go test $(TESTFLAGS) ./..."; \
+		(cd $$module && go test $(TESTFLAGS) ./...) || exit 1; \
+	done
+
+check: TESTFLAGS = -race ## everything CI wants: format, vet, lint, generated files, tests with -race
+check: format vet lint generated test
+
+format: ## fail on files that are not gofmt'ed
+	@files=$$(gofmt -l cmd gateway plugins examples); \
+		test -z "$$files" || { echo "not gofmt'ed (make fmt does it):"; echo "$$files"; exit 1; }
+
+vet: ## go vet
+	go vet ./...
+
+lint: ## the pinned golangci-lint; its first build takes minutes
+	$(LINT) run ./...
+
+generated: ## fail when generated files are not what the protocol says
+	cd $(PROTO) && $(BUF) lint && $(BUF) generate -o $(CURDIR)/bin/generated
+	@cd bin/generated && find . -name '*.go' | while read -r file; do \
+		diff -u $(CURDIR)/$(PROTO)/$$file $$file || { echo "out of date: make generate"; exit 1; }; \
+	done
+
+generate: ## generate Go from the engine protocol
+	cd $(PROTO) && $(BUF) generate
+
+fmt: ## format all Go files
+	$(LINT) fmt ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@go test -list '^Fuzz' ./... | \
+		awk '/^Fuzz/ {names[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, names[i]; n = 0}' | \
+		while read -r package name; do \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done
+
+bench: build ## measure a running gateway, events per second to the disk and back
+	go run ./bench
+
+clean: ## remove what was built; ./data stays
+	rm -rf bin
