@@ -95,7 +95,7 @@ func (a *app) supervise(ctx context.Context, d daemon, signals <-chan os.Signal,
 	for {
 		select {
 		case err := <-ended:
-			return err
+			return a.refuse(err)
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
