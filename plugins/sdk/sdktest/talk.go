@@ -44,7 +44,9 @@ func (t *talk) listen() {
 	}
 }
 
-// next is the next update.
+var errQuiet = errors.New("no update")
+
+// next is the next update; errQuiet when none comes in time.
 func (t *talk) next(limit time.Duration) (*enginev1.RunResponse, error) {
 	select {
 	case m, ok := <-t.heard:
@@ -53,7 +55,7 @@ func (t *talk) next(limit time.Duration) (*enginev1.RunResponse, error) {
 		}
 		return m, nil
 	case <-time.After(limit):
-		return nil, fmt.Errorf("no update within %s", limit)
+		return nil, fmt.Errorf("%w within %s", errQuiet, limit)
 	}
 }
 
