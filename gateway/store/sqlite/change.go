@@ -21,13 +21,8 @@ func (s *Store) again(c *store.Change) {
 var insertAttempts = newBulk(`INSERT OR REPLACE INTO attempts
 (delivery,number,started,ended,outcome,message,process) VALUES `, "", 7)
 
-// updateDeliveries changes many deliveries with one statement: the values are
-// a table that the deliveries are joined with. The newest wins where a batch
-// holds a delivery twice, because writeChanges keeps only that one.
-var updateDeliveries = newBulk("WITH c(seq,state,claimed,due,attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process) AS (VALUES ",
-	`) UPDATE deliveries SET state=c.state, claimed=c.claimed, due=c.due, attempt=c.attempt, throttled=c.throttled, first_at=c.first_at,
-run_id=c.run_id, started=c.started, ended=c.ended, outcome=c.outcome, message=c.message, output=c.output, process=c.process
-FROM c WHERE deliveries.seq=c.seq AND deliveries.state<=2`, 14)
+const updateDelivery = `UPDATE deliveries SET state=?2, claimed=?3, due=?4, attempt=?5, throttled=?6, first_at=?7,
+run_id=?8, started=?9, ended=?10, outcome=?11, message=?12, output=?13, process=?14 WHERE seq=?1 AND state<=2`
 
 func (s *Store) writeChanges(changes []*store.Change) error {
 	if len(changes) == 0 {
@@ -37,19 +32,19 @@ func (s *Store) writeChanges(changes []*store.Change) error {
 	for i, c := range changes {
 		last[c.Delivery.Seq] = i
 	}
-	var rows, attempts []driver.Value
+	var attempts []driver.Value
 	for i, c := range changes {
 		if c.AttemptEnded && c.State.Open() {
 			attempts = append(attempts, attemptRow(c.Delivery.Seq, c.Attempt)...)
 		}
-		if last[c.Delivery.Seq] == i {
-			rows = append(rows, changeRow(c)...)
+		if last[c.Delivery.Seq] != i {
+			continue
+		}
+		if _, err := s.conn.exec(updateDelivery, changeRow(c)...); err != nil {
+			return err
 		}
 	}
-	if err := insertAttempts.exec(s.conn, attempts); err != nil {
-		return err
-	}
-	return updateDeliveries.exec(s.conn, rows)
+	return insertAttempts.exec(s.conn, attempts)
 }
 
 func attemptRow(seq int64, a store.Attempt) []driver.Value {

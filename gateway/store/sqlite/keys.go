@@ -161,16 +161,21 @@ func lookup(c *conn, keys []driver.Value, each func([]driver.Value) error) error
 	return nil
 }
 
-const lookup8 = "SELECT key,digest,event FROM keys WHERE key IN (?,?,?,?,?,?,?,?)"
-
-var lookup64 = strings.Replace(lookup8, "?)", "?"+strings.Repeat(",?", 56)+")", 1)
-
+// lookupSQL seeks each key by itself: IN would sort them into a temporary
+// index first, which costs more than the seeks.
 func lookupSQL(n int) string {
 	if n == 8 {
 		return lookup8
 	}
 	return lookup64
 }
+
+const lookupOne = "SELECT key,digest,event FROM keys WHERE key=?"
+
+var (
+	lookup8  = lookupOne + strings.Repeat(" UNION ALL "+lookupOne, 7)
+	lookup64 = lookupOne + strings.Repeat(" UNION ALL "+lookupOne, 63)
+)
 
 // find looks one key up, for readers.
 func (s *Store) find(ctx context.Context, k store.Key) (seq int64, err error) {

@@ -129,7 +129,7 @@ func dial(dsn string) (driver.Conn, error) {
 func (s *Store) prepare() error {
 	for _, pragma := range []string{
 		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
-		"PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY", "PRAGMA auto_vacuum=INCREMENTAL",
+		"PRAGMA cache_size=-16384", "PRAGMA temp_store=MEMORY",
 	} {
 		if err := s.conn.script(pragma); err != nil {
 			return fmt.Errorf("%s: %w", pragma, err)
