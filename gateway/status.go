@@ -211,5 +211,5 @@ func (o operator) Submit(ctx context.Context, ev *event.Event) (store.Receipt, e
 	if err := ev.Valid(); err != nil {
 		return store.Receipt{}, errors.Join(err)
 	}
-	return o.g.intake.Accept(ctx, ev, []store.Key{store.KeyOf("id", ev.Source, ev.ID)}, store.DigestOf(ev.Body))
+	return o.g.intake.Accept(ctx, ev, nil, store.DigestOf(ev.Body))
 }

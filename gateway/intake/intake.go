@@ -71,7 +71,8 @@ func (in *Intake) Fire(ctx context.Context, ev *event.Event, slot store.Slot) er
 		in.counts.Refused.Add(1)
 		return err
 	}
-	e.Slot, e.Keys, e.Digest = &slot, []store.Key{store.KeyOf("slot", ev.Source, ev.ID)}, store.Digest{}
+	// No digest: the same slot is the same event, whatever its data says by now.
+	e.Slot = &slot
 	_, err = in.append(ctx, e)
 	return err
 }

@@ -60,7 +60,8 @@ func ParseState(name string) (State, bool) {
 // Entry is one event with its deliveries, committed together or not at all.
 type Entry struct {
 	Event *event.Event
-	// Keys are what makes a second sending of the same event recognisable.
+	// Keys are what makes a second sending of the same event recognisable
+	// beside its identity, its source and id.
 	Keys []Key
 	// Digest identifies the body; see Key.
 	Digest Digest

@@ -36,7 +36,7 @@ type incoming struct {
 func (hook *Webhook) event(r *http.Request, body []byte, contentType string, signed verify.Result, now time.Time) (*incoming, error) {
 	sum := sha256.Sum256(body)
 	in := &incoming{digest: store.Digest(sum[:16])}
-	in.content = keyOf("signed", hook.source, signed.Timestamp, string(sum[:16]))
+	in.content = store.KeyOf("signed", hook.source, signed.Timestamp, string(sum[:16]))
 	in.event = &event.Event{
 		Source:      hook.source,
 		Time:        now.UTC(),
@@ -120,26 +120,14 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// keys are what makes a second sending recognisable. An id that is not signed
-// can be replaced by whoever captured the request; the content cannot.
+// keys are what makes a second sending recognisable beside its id. An id that
+// is not signed can be replaced by whoever captured the request; the content
+// cannot.
 func (in *incoming) keys() []store.Key {
-	id := keyOf("id", in.event.Source, in.event.ID)
 	if in.trusted {
-		return []store.Key{id}
+		return nil
 	}
-	return []store.Key{id, in.content}
-}
-
-// keyOf digests parts, none of which can be confused with two others: no part
-// but the last holds a zero byte.
-func keyOf(parts ...string) store.Key {
-	var room [256]byte
-	b := room[:0]
-	for _, p := range parts {
-		b = append(append(b, p...), 0)
-	}
-	sum := sha256.Sum256(b)
-	return store.Key(sum[:16])
+	return []store.Key{in.content}
 }
 
 // headers are those to be kept; a repeated one is joined as HTTP joins them.

@@ -58,6 +58,7 @@ func (d *desk) Accept(ctx context.Context, ev *event.Event, keys []store.Key, di
 	if d.err != nil {
 		return store.Receipt{}, d.err
 	}
+	keys = append([]store.Key{store.Identity(ev.Source, ev.ID)}, keys...) // as the store does
 	for i, earlier := range d.keys {
 		for _, k := range earlier {
 			for _, mine := range keys {

@@ -14,10 +14,17 @@ import (
 // pendingEntry is an entry on its way through the writer, and its answer.
 type pendingEntry struct {
 	*store.Entry
+	// keys are its identity and its Keys.
+	keys    []store.Key
 	seq     int64
 	receipt store.Receipt
 	err     error
 	done    chan struct{}
+}
+
+// identify works out the keys of the entry, before the writer's turn.
+func (p *pendingEntry) identify() {
+	p.keys = append(append(p.keys[:0], store.Identity(p.Event.Source, p.Event.ID)), p.Keys...)
 }
 
 var entryPool = sync.Pool{New: func() any { return &pendingEntry{done: make(chan struct{}, 1)} }}
@@ -31,6 +38,7 @@ func (s *Store) Append(_ context.Context, e *store.Entry) (store.Receipt, error)
 	}
 	p := entryPool.Get().(*pendingEntry)
 	p.Entry, p.receipt, p.err = e, store.Receipt{}, nil
+	p.identify()
 	if !s.enqueue(op{entry: p}) {
 		return store.Receipt{}, store.ErrFailed
 	}
@@ -90,13 +98,16 @@ type entryWriter struct {
 
 // add decides what an entry is: new, a duplicate or a conflict.
 func (w *entryWriter) add(e *pendingEntry, seen map[store.Key]place) error {
-	for _, k := range e.Keys {
+	for _, k := range e.keys {
 		if first, ok := seen[k]; ok {
 			return w.repeated(e, first)
 		}
 		if first, ok := w.store.keys.fresh(k, w.now); ok {
 			return w.repeated(e, first)
 		}
+	}
+	if err := w.store.keys.source(w.store.conn, e.Event.Source); err != nil {
+		return err
 	}
 	e.seq = w.store.seq.Next(w.now, 1+len(e.Deliveries))
 	e.receipt = store.Receipt{EventID: e.Event.ID, EventType: e.Event.Type, Deliveries: len(e.Deliveries)}
@@ -134,12 +145,9 @@ func (w *entryWriter) repeated(e *pendingEntry, first place) error {
 }
 
 func (w *entryWriter) event(e *pendingEntry, conflict bool) {
-	ev, n := e.Event, len(e.Deliveries)
-	keys := append(make([]store.Key, 0, 3), idKey(ev.ID))
+	ev, n, keys := e.Event, len(e.Deliveries), e.keys
 	if conflict {
 		n, keys = 0, nil
-	} else {
-		keys = append(keys, e.Keys...)
 	}
 	w.store.keys.add(keys, place{e.Digest, e.seq})
 	w.events = append(w.events, e.seq, ev.ID, ev.Source, ev.Type, ev.Subject, micros(ev.Time),

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql/driver"
 	"slices"
 	"strings"
@@ -25,6 +24,8 @@ type keyIndex struct {
 
 	mu     sync.RWMutex
 	recent map[store.Key]place
+	// sources that events came from: an id is looked for in each.
+	sources map[string]bool
 	// added in the transaction under way, with what they replaced.
 	added []undo
 }
@@ -50,13 +51,7 @@ const (
 )
 
 func newKeyIndex(window time.Duration) *keyIndex {
-	return &keyIndex{window: window, recent: map[store.Key]place{}}
-}
-
-// idKey is the key under which an event is found by its id.
-func idKey(id string) store.Key {
-	sum := sha256.Sum256([]byte("event id\x00" + id))
-	return store.Key(sum[:keySize])
+	return &keyIndex{window: window, recent: map[store.Key]place{}, sources: map[string]bool{}}
 }
 
 func joined(keys []store.Key) []byte {
@@ -69,6 +64,13 @@ func joined(keys []store.Key) []byte {
 
 // load reads the keys that were not in the table when the last process ended.
 func (x *keyIndex) load(c *conn) error {
+	err := c.query("SELECT name FROM sources", func(row []driver.Value) error {
+		x.sources[row[0].(string)] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	const q = `SELECT seq,digest,keys FROM events
 WHERE seq>coalesce((SELECT value FROM marks WHERE name='keys'),0)`
 	return c.query(q, func(row []driver.Value) error {
@@ -88,6 +90,23 @@ func (x *keyIndex) add(keys []store.Key, at place) {
 		x.added = append(x.added, undo{k, x.recent[k]})
 		x.recent[k] = at
 	}
+}
+
+// source notes where an event came from.
+func (x *keyIndex) source(c *conn, name string) error {
+	x.mu.RLock()
+	known := x.sources[name]
+	x.mu.RUnlock()
+	if known {
+		return nil
+	}
+	// A rollback takes the row back and leaves the name in memory: the next
+	// process may not find that source's events by id until one comes again.
+	_, err := c.exec("INSERT OR IGNORE INTO sources (name) VALUES (?)", name)
+	x.mu.Lock()
+	x.sources[name] = true
+	x.mu.Unlock()
+	return err
 }
 
 // settle ends the transaction: what did not commit is forgotten.
@@ -122,8 +141,8 @@ func (x *keyIndex) inWindow(at place, now time.Time) bool {
 func (x *keyIndex) known(c *conn, entries []*pendingEntry, now time.Time) (map[store.Key]place, error) {
 	var vals []driver.Value
 	for _, e := range entries {
-		for i := range e.Keys {
-			vals = append(vals, e.Keys[i][:])
+		for i := range e.keys {
+			vals = append(vals, e.keys[i][:])
 		}
 	}
 	var seen map[store.Key]place
@@ -177,19 +196,24 @@ var (
 	lookup64 = lookupOne + strings.Repeat(" UNION ALL "+lookupOne, 63)
 )
 
-// find looks one key up, for readers.
-func (s *Store) find(ctx context.Context, k store.Key) (seq int64, err error) {
+// find looks for an id in all sources, for readers; the newest wins, zero is
+// none.
+func (s *Store) find(ctx context.Context, id string) (newest int64, err error) {
+	var keys []any
 	s.keys.mu.RLock()
-	at, ok := s.keys.recent[k]
-	s.keys.mu.RUnlock()
-	if ok {
-		return at.event, nil
+	for source := range s.keys.sources {
+		k := store.Identity(source, id)
+		newest = max(newest, s.keys.recent[k].event)
+		keys = append(keys, k[:])
 	}
-	err = s.rows(ctx, "SELECT event FROM keys WHERE key=?", []any{k[:]}, func(row []driver.Value) error {
-		seq = row[0].(int64)
-		return nil
-	})
-	return seq, err
+	s.keys.mu.RUnlock()
+	for ; len(keys) > 0 && err == nil; keys = keys[1:] {
+		err = s.rows(ctx, "SELECT event FROM keys WHERE key=?", keys[:1], func(row []driver.Value) error {
+			newest = max(newest, row[0].(int64))
+			return nil
+		})
+	}
+	return newest, err
 }
 
 // runMerge moves keys from memory into the table when there are many, or when

@@ -36,8 +36,8 @@ func TestKeysSurviveMergeAndRestart(t *testing.T) {
 	shut()
 	s, shut = start(t, o)
 	defer shut()
-	if n := len(s.keys.recent); n != 3 {
-		t.Errorf("%d keys loaded, want the 3 of the event that was not merged", n)
+	if n := len(s.keys.recent); n != 2 {
+		t.Errorf("%d keys loaded, want the 2 of the event that was not merged", n)
 	}
 	put(7, true, "in the table after restart")
 	put(1000, true, "in memory after restart")

@@ -159,7 +159,7 @@ func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.Stored
 
 // EventByID finds the newest event with that id, and its deliveries.
 func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, []*store.Delivery, error) {
-	seq, err := s.find(ctx, idKey(id))
+	seq, err := s.find(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}

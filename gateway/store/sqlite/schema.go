@@ -66,12 +66,15 @@ CREATE TABLE attempts (
 	PRIMARY KEY (delivery, number)
 ) WITHOUT ROWID;
 
--- Where to find an event by its id or its dedupe keys: the index that
+-- Where to find an event by its identity or its other dedupe keys: the index that
 -- keys.go fills behind the commits. marks says up to which event it is filled.
 CREATE TABLE keys (
 	key    BLOB PRIMARY KEY,
 	digest BLOB NOT NULL,
 	event  INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sources (
+	name TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 CREATE TABLE marks (
 	name  TEXT PRIMARY KEY,

@@ -40,7 +40,9 @@ func (b *batch) add(o op) {
 	case o.change != nil:
 		b.changes = append(b.changes, o.change)
 		if e := o.change.Emit; e != nil {
-			b.entries = append(b.entries, &pendingEntry{Entry: e})
+			p := &pendingEntry{Entry: e}
+			p.identify()
+			b.entries = append(b.entries, p)
 		}
 	default:
 		b.tasks = append(b.tasks, o.task)

@@ -230,3 +230,22 @@ func lists(t *testing.T, open Opener) {
 		t.Errorf("deliveries: %v", ids(got))
 	}
 }
+
+// Source and id name an event, without any key: CloudEvents says so.
+func identity(t *testing.T, open Opener) {
+	s, shut := open(t, Options{})
+	defer shut()
+	first := entry("a", "r")
+	mustAppend(t, s, first)
+	if got := mustAppend(t, s, entry("a", "r")); !got.Duplicate {
+		t.Error("same source and id: not a duplicate")
+	}
+	other := entry("a", "r")
+	other.Event.Source = "/webhooks/other"
+	if got := mustAppend(t, s, other); got.Duplicate {
+		t.Error("another source's event with that id: a duplicate")
+	}
+	if found, _, err := s.EventByID(ctx, "a"); err != nil || found.Event.Source != other.Event.Source {
+		t.Errorf("by id: %+v %v, want the newest", found, err)
+	}
+}

@@ -53,6 +53,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"duplicate":              duplicate,
 		"conflict":               conflict,
 		"duplicates at once":     duplicatesAtOnce,
+		"identity":               identity,
 		"taken in commit order":  takenInOrder,
 		"no room means claim":    noRoom,
 		"claim":                  claims,
