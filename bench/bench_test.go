@@ -1,0 +1,149 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+)
+
+func TestRequestsAreSignedAndDiffer(t *testing.T) {
+	t.Parallel()
+	w := newWriter(7)
+	ids, bodies := map[string]bool{}, map[string]bool{}
+	const many = 300 // more than two digits in base 16
+	for range many {
+		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(w.next())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil || len(body) != bodySize || !json.Valid(body) {
+			t.Fatalf("%d bytes, %v: %s", len(body), err, body)
+		}
+		if !signed(body, r.Header.Get(signatureHeader)) {
+			t.Fatalf("signature %q", r.Header.Get(signatureHeader))
+		}
+		ids[r.Header.Get("X-GitHub-Delivery")], bodies[string(body)] = true, true
+	}
+	if len(ids) != many || len(bodies) != many {
+		t.Errorf("%d ids and %d bodies in %d requests", len(ids), len(bodies), many)
+	}
+}
+
+func TestBare(t *testing.T) {
+	t.Parallel()
+	good := newWriter(1).next()
+	bad := bytes.Replace(good, []byte(`main`), []byte(`mine`), 1)
+	for want, text := range map[int][]byte{http.StatusAccepted: good, http.StatusUnauthorized: bad} {
+		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := httptest.NewRecorder()
+		bare(answer, r)
+		if answer.Code != want {
+			t.Errorf("got %d, want %d", answer.Code, want)
+		}
+	}
+}
+
+func TestParseAnswer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text            string
+		whole, accepted bool
+	}{
+		{"", false, false},
+		{"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n", false, false},
+		{"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{", false, false},
+		{"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}", true, true},
+		{"HTTP/1.1 202 Accepted\r\nDate: now\r\nContent-Length: 2\r\nA: b\r\n\r\n{}", true, true},
+		{"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", true, false},
+	} {
+		if whole, accepted := parseAnswer([]byte(c.text)); whole != c.whole || accepted != c.accepted {
+			t.Errorf("%q: got %v, %v", c.text, whole, accepted)
+		}
+	}
+}
+
+func TestHistogram(t *testing.T) {
+	t.Parallel()
+	var h, all histogram
+	for i := range 100 {
+		h.observe(time.Duration(i) * time.Millisecond)
+	}
+	h.observe(time.Hour)
+	all.add(&h)
+	if all.count() != 101 {
+		t.Errorf("count %d", all.count())
+	}
+	for q, want := range map[float64]time.Duration{0.5: 50 * time.Millisecond, 0.99: 99 * time.Millisecond} {
+		if got := all.quantile(q); got != want+histogramStep {
+			t.Errorf("quantile %v: %s", q, got)
+		}
+	}
+}
+
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
+	samples := []sample{{at(0.9), 50}, {at(1.1), 100}, {at(2), 300}, {at(2.9), 460}, {at(3.1), 9000}}
+	if got := settled(samples, at(1), at(3)); math.Abs(got-200) > 1e-9 {
+		t.Errorf("got %v, want (460-100)/1.8 s", got)
+	}
+	if got := settled(nil, at(1), at(3)); got != 0 {
+		t.Errorf("nothing: %v", got)
+	}
+}
+
+func TestGate(t *testing.T) {
+	t.Parallel()
+	g := &gate{window: 2}
+	g.sent.Store(1)
+	open := g.open()
+	g.sent.Store(2)
+	shut := g.open()
+	g.settled.Store(1)
+	if !open || shut || !g.open() {
+		t.Errorf("open %v, then %v, then %v", open, shut, g.open())
+	}
+}
+
+func TestRatiosAreOfOneRound(t *testing.T) {
+	t.Parallel()
+	r := report{Runs: []figures{
+		{Scenario: bareName, Round: 1, Rate: 100}, {Scenario: "run", Round: 1, Rate: 50},
+		{Scenario: bareName, Round: 2, Rate: 10}, {Scenario: "run", Round: 2, Rate: 4},
+		{Scenario: bareName, Round: 3, Rate: 1000}, {Scenario: "run", Round: 3, Rate: 300},
+	}}
+	r.summarise([]scenario{{name: bareName}, {name: "run", goal: 0.45}})
+	m := r.Medians[1]
+	if m.Ratio != 0.4 || m.Rate != 50 || m.Lowest != 0.3 || m.Highest != 0.5 {
+		t.Errorf("got %+v", m)
+	}
+	if got := m.verdict(); got != ", goal 0.45 missed" {
+		t.Errorf("verdict %q", got)
+	}
+}
+
+func TestProcessFigures(t *testing.T) {
+	t.Parallel()
+	for name, read := range map[string]func() (int64, error){
+		"busy": func() (int64, error) { d, err := busyTime(); return int64(d), err },
+		"rss":  func() (int64, error) { return peakMemory(os.Getpid()) },
+	} {
+		if got, err := read(); err != nil || got <= 0 {
+			t.Errorf("%s: %d, %v", name, got, err)
+		}
+	}
+}

@@ -1,0 +1,271 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// scenario is one thing to measure.
+type scenario struct {
+	name, what string
+	// goal is the ratio to bare that the project promises; zero: none.
+	goal float64
+	// config is what gateway.yaml says beside addresses and store; the bare
+	// server has none.
+	config []string
+	// runs: every event is run by the engine, else by none.
+	runs bool
+}
+
+const bareName = "bare"
+
+func scenarios() []scenario {
+	return []scenario{
+		{name: bareName, what: "net/http reads the body, checks the signature, answers 202"},
+		{
+			name: "accepted", what: "durable before the 202; a route is tried and matches none", goal: 0.45,
+			config: []string{engineConfig, routeConfig("acme/other")},
+		},
+		{
+			name: "unrouted", what: "durable before the 202; no routes, no engine",
+		},
+		{
+			name: "run", what: "durable, run by an engine process, its outcome durable", goal: 0.33,
+			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true,
+		},
+	}
+}
+
+func names(list []scenario) (names []string) {
+	for _, s := range list {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+const (
+	serverConfig = `version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+webhooks:
+  bench: {scheme: github, path: ` + hookPath + `, secrets: ["${env:BENCH_SECRET}"]}
+`
+	engineConfig = `engines:
+  bench:
+    plugin: %q
+    env: {BENCH_PROFILE: "${env:BENCH_PROFILE:-}"}
+    limits: {in_flight: 4096}
+`
+)
+
+func routeConfig(repository string) string {
+	return fmt.Sprintf(`routes:
+  bench:
+    events: [github.push]
+    match: {data.repository.full_name: [%s], data.ref: refs/heads/main}
+    run: bench/nothing
+`, repository)
+}
+
+// bench is what all measurements share.
+type bench struct {
+	options
+	scenarios []scenario
+	// dir is a folder of this run's own, on the disk that is measured.
+	dir, gateway, engine string
+}
+
+// prepare builds what is measured.
+func prepare(ctx context.Context, o options) (b *bench, err error) {
+	b = &bench{options: o, gateway: o.gateway}
+	for _, s := range scenarios() {
+		if slices.Contains(o.Scenarios, s.name) {
+			b.scenarios = append(b.scenarios, s)
+		}
+	}
+	if len(b.scenarios) != len(o.Scenarios) {
+		return nil, fmt.Errorf("scenarios are %s", strings.Join(names(scenarios()), ", "))
+	}
+	for _, dir := range []string{o.dir, o.profiles} {
+		if err := os.MkdirAll(dir, 0o750); dir != "" && err != nil {
+			return nil, err
+		}
+	}
+	if b.dir, err = os.MkdirTemp(o.dir, "bench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			b.cleanup()
+		}
+	}()
+	if b.dir, err = filepath.Abs(b.dir); err != nil {
+		return nil, err
+	}
+	if b.gateway == "" {
+		b.gateway = filepath.Join(b.dir, "gateway")
+		if err := build(ctx, b.gateway, "cmd/gateway"); err != nil {
+			return nil, err
+		}
+	}
+	b.engine = filepath.Join(b.dir, "engine")
+	return b, build(ctx, b.engine, "bench/engine")
+}
+
+func (b *bench) cleanup() { _ = os.RemoveAll(b.dir) }
+
+func build(ctx context.Context, out, name string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, "github.com/event-gateway/gateway/"+name)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", name, err, text)
+	}
+	return nil
+}
+
+// figures of one scenario in one round.
+type figures struct {
+	Scenario string `json:"scenario"`
+	Round    int    `json:"round"`
+	result
+	// Rate is events a second that reached the scenario's end: answered, or
+	// with their outcome on the disk. Ratio is to bare's in the same round.
+	Rate  float64 `json:"rate"`
+	Ratio float64 `json:"ratio"`
+	// CPU microseconds for each event; what else the machine did meanwhile, as
+	// a share of one CPU.
+	ServerCPU    float64 `json:"server_cpu_us"`
+	EngineCPU    float64 `json:"engine_cpu_us"`
+	GeneratorCPU float64 `json:"generator_cpu_us"`
+	Others       float64 `json:"others_cpus"`
+	// Most ever resident, in bytes; events for each flush of the store.
+	ServerMemory    int64   `json:"server_memory"`
+	EngineMemory    int64   `json:"engine_memory"`
+	EventsPerCommit float64 `json:"events_per_commit"`
+}
+
+// measure measures one scenario with fresh processes and an empty store.
+func (b *bench) measure(ctx context.Context, s scenario, round int) (f figures, err error) {
+	f = figures{Scenario: s.name, Round: round}
+	var target *server
+	if s.name == bareName {
+		target, err = startBare(ctx)
+	} else {
+		target, err = b.startGateway(ctx, s, round)
+	}
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, target.stop()) }()
+	t := task{
+		Address: target.Listen, Connections: b.Connections, Threads: b.Threads,
+		Warmup: b.Warmup, Duration: b.Duration, Window: b.Window,
+	}
+	if s.runs {
+		t.Admin = target.Admin
+	}
+	var first *status
+	if target.Admin != "" {
+		if first, err = readStatus(ctx, target.Admin); err != nil {
+			return f, err
+		}
+	}
+	m := meter{server: target.cmd.Process.Pid, engine: first.engine()}
+	if err := m.start(); err != nil {
+		return f, err
+	}
+	var generator time.Duration
+	if f.result, generator, err = load(ctx, t); err != nil {
+		return f, err
+	}
+	if err := m.stop(&f, generator); err != nil {
+		return f, err
+	}
+	f.Rate = f.Answered
+	if s.runs {
+		f.Rate = f.Settled
+	}
+	if first == nil {
+		return f, nil
+	}
+	return f, verify(ctx, target.Admin, s, &f)
+}
+
+func startBare(ctx context.Context) (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, self, []string{roleBare}, nil)
+}
+
+func (b *bench) startGateway(ctx context.Context, s scenario, round int) (*server, error) {
+	dir, err := os.MkdirTemp(b.dir, s.name+"-")
+	if err != nil {
+		return nil, err
+	}
+	text := serverConfig + fmt.Sprintf("store: {path: %q}\n", filepath.Join(dir, "data")) + strings.Join(s.config, "")
+	if len(s.config) > 0 {
+		text = strings.Replace(text, "%q", fmt.Sprintf("%q", b.engine), 1)
+	}
+	config := filepath.Join(dir, "gateway.yaml")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	args := []string{"run", "--config", config, "--log-format", "json", "--log-level", "info"}
+	env := []string{"BENCH_SECRET=" + secret}
+	if b.profiles != "" {
+		path, err := filepath.Abs(filepath.Join(b.profiles, fmt.Sprintf("%s-%d", s.name, round)))
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "--cpuprofile", path+".gateway.pprof")
+		env = append(env, "BENCH_PROFILE="+path+".engine.pprof")
+	}
+	return start(ctx, b.gateway, args, env)
+}
+
+// verify tells whether the gateway did what is claimed of it.
+func verify(ctx context.Context, admin string, s scenario, f *figures) error {
+	st, err := readStatus(ctx, admin)
+	if err != nil {
+		return err
+	}
+	if st.Store.Commits > 0 {
+		f.EventsPerCommit = float64(f.Sent) / float64(st.Store.Commits)
+	}
+	sent, unrouted, succeeded := int64(f.Sent), int64(f.Sent), int64(0)
+	if s.runs {
+		unrouted, succeeded = 0, sent
+	}
+	attempts, err := readAttempts(ctx, admin)
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		what      string
+		got, want int64
+	}{
+		{"events accepted", st.Intake.Accepted, sent},
+		{"events stored", st.Store.Entries, sent},
+		{"duplicates", st.Intake.Duplicates + st.Intake.Conflicts, 0},
+		{"events without a route", st.Intake.Unrouted, unrouted},
+		{"deliveries that have not ended", st.Store.Pending, 0},
+		{"attempts that succeeded", attempts["succeeded"], succeeded},
+		{"outcomes of other kinds", int64(len(attempts)), min(1, succeeded)},
+		{"restarts of the engine", int64(st.restarts()), 0},
+	} {
+		if c.got != c.want {
+			return fmt.Errorf("of %d events sent: %s: %d, want %d", sent, c.what, c.got, c.want)
+		}
+	}
+	return nil
+}
