@@ -4,7 +4,11 @@
 //
 // Deliveries reach it straight from their commit (Take) or, when memory has no
 // room, after a restart and when a retry comes due, by claims. One goroutine,
-// Run's, starts runs; the updates of engines end them.
+// Run's, starts runs, claims and gives back; the updates of engines end runs.
+//
+// All that dispatch knows of what is in the store it learns from the store's
+// writer, in commit order: by Room and Take, by the answers of claims and by
+// Change.Committed. So no two of them can contradict each other.
 package dispatch
 
 import (
@@ -60,18 +64,8 @@ type Rule struct {
 	Concurrency int
 	// Strict runs the deliveries of a key one after another, in the order of
 	// their commits; one that fails holds the later ones until it has ended.
+	// What was accepted before a route became strict keeps no order.
 	Strict bool
-}
-
-// limit is how many runs of one key may go on.
-func (r Rule) limit() int {
-	switch {
-	case r.Strict:
-		return 1
-	case r.Concurrency > 0:
-		return r.Concurrency
-	}
-	return int(^uint(0) >> 1)
 }
 
 // Observation is one attempt that ended, for metrics.
@@ -101,12 +95,19 @@ const (
 	markAfter = 200 * time.Millisecond
 	// cancelGrace is what an engine gets to end a run after its time-out.
 	cancelGrace = 5 * time.Second
-	// maxHeld bounds the deliveries of a route in memory, maxBytes all bodies.
-	maxHeld, maxBytes = 4096, 64 << 20
+	// pollTime is when to look again after a claim or a question to an engine
+	// that failed.
+	pollTime = time.Second
+	// maxHeld bounds the deliveries of a route in memory, maxBytes the size of
+	// those of all routes; itemBytes is a delivery's without body and input.
+	maxHeld, maxBytes, itemBytes = 4096, 64 << 20, 1 << 10
 	// claimSize is how many are claimed at once.
 	claimSize, claimBytes = 512, 8 << 20
 	// startSize bounds the runs started before the lock is taken again.
 	startSize = 128
+	// maxLost bounds how often in a row the engine may go away under a run
+	// before that is held against the run: it may be what kills the engine.
+	maxLost = 5
 )
 
 // Dispatcher runs deliveries. It is the store's Taker.
@@ -118,9 +119,11 @@ type Dispatcher struct {
 	mu       sync.Mutex
 	lanes    map[string]*lane
 	queues   map[string]*queue
-	running  map[int64]*item // started and not ended, waiting ones included
+	running  map[int64]*run // waiting ones included
 	sleeping map[*group]struct{}
-	bytes    int
+	looks    []*queue        // queues that perhaps should claim
+	returns  []*store.Change // given back, to be recorded by Run
+	bytes    int             // of what is held and of what claims may bring
 	stopping bool
 }
 
@@ -132,67 +135,8 @@ func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		opts: o, wake: make(chan struct{}, 1),
 		lanes: map[string]*lane{}, queues: map[string]*queue{},
-		running: map[int64]*item{}, sleeping: map[*group]struct{}{},
+		running: map[int64]*run{}, sleeping: map[*group]struct{}{},
 	}
-}
-
-// Apply puts a plan in force. Runs that go on are not touched; deliveries of
-// routes that are gone return to the store until the route does.
-func (d *Dispatcher) Apply(p *Plan) {
-	d.mu.Lock()
-	released := d.apply(p)
-	d.mu.Unlock()
-	for _, c := range released {
-		d.opts.Store.Record(c)
-	}
-	d.signal()
-}
-
-func (d *Dispatcher) apply(p *Plan) (released []*store.Change) {
-	for name := range d.lanes {
-		if _, ok := p.Engines[name]; !ok {
-			delete(d.lanes, name)
-		}
-	}
-	for name, l := range p.Engines {
-		if d.lanes[name] == nil {
-			d.lanes[name] = &lane{}
-		}
-		d.lanes[name].Lane = l
-		d.lanes[name].turn = nil
-	}
-	for name, q := range d.queues {
-		if _, ok := p.Routes[name]; !ok {
-			released = append(released, d.empty(q)...)
-		}
-	}
-	for name, rule := range p.Routes {
-		q := d.queue(name)
-		q.rule, q.lane, q.queued, q.turn = rule, d.lanes[rule.Engine], false, nil
-		for _, g := range q.groups {
-			g.queued = false
-			d.offer(q, g)
-		}
-	}
-	return released
-}
-
-// empty gives what waits in a queue back to the store; runs go on to their end.
-func (d *Dispatcher) empty(q *queue) (released []*store.Change) {
-	q.lane, q.turn, q.queued = nil, nil, false
-	for _, g := range q.groups {
-		for _, it := range g.items {
-			released = append(released, it.change(store.Pending, it.d.Due))
-			d.drop(it)
-		}
-		g.items = nil
-		d.tidy(q, g)
-	}
-	q.backlog, q.dry = true, false
-	if q.held == 0 && d.queues[q.route] == q {
-		delete(d.queues, q.route)
-	}
-	return released
 }
 
 // Run starts what can run until ctx ends; then it starts nothing more and
@@ -210,17 +154,40 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		case now := <-tick.C:
 			d.tick(now)
 		}
-		for d.step(ctx) {
+		for d.step(ctx) && ctx.Err() == nil {
 		}
 	}
 }
 
-// signal makes Run look for something to start.
+// signal makes Run look for something to do.
 func (d *Dispatcher) signal() {
 	select {
 	case d.wake <- struct{}{}:
 	default:
 	}
+}
+
+// step starts what can be started now and claims what there is room for. It
+// tells whether more may follow at once.
+func (d *Dispatcher) step(ctx context.Context) bool {
+	d.mu.Lock()
+	now := time.Now()
+	returns := d.returns
+	d.returns = nil
+	starts := d.pick(now)
+	claims := d.hungry(now)
+	d.mu.Unlock()
+	// What goes back goes before the claims that should find it.
+	for _, c := range returns {
+		d.opts.Store.Record(c)
+	}
+	for _, c := range claims {
+		d.opts.Store.Claim(c.Claim, func(got store.Claimed, err error) { d.claimed(c, got, err) })
+	}
+	for _, r := range starts {
+		d.start(ctx, r)
+	}
+	return len(starts) == startSize
 }
 
 func (d *Dispatcher) drain(tick <-chan time.Time) {
@@ -238,64 +205,10 @@ func (d *Dispatcher) drain(tick <-chan time.Time) {
 func (d *Dispatcher) active() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, it := range d.running {
-		if !it.waiting {
+	for _, r := range d.running {
+		if !r.waiting {
 			n++
 		}
 	}
 	return n
-}
-
-// step starts what can be started now and claims what there is room for. It
-// tells whether more may follow at once.
-func (d *Dispatcher) step(ctx context.Context) bool {
-	d.mu.Lock()
-	starts := d.pick()
-	claims := d.hungry(time.Now())
-	d.mu.Unlock()
-	for _, it := range starts {
-		d.start(ctx, it)
-	}
-	for _, q := range claims {
-		d.claim(q)
-	}
-	return len(starts) == startSize
-}
-
-// InFlight tells which deliveries run now.
-func (d *Dispatcher) InFlight(seq int64) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	it := d.running[seq]
-	return it != nil && !it.waiting
-}
-
-// Nudge makes Run look into the store for a route, after a person changed
-// something there.
-func (d *Dispatcher) Nudge(route string) {
-	d.mu.Lock()
-	q := d.queue(route)
-	q.backlog, q.dry = true, false
-	d.mu.Unlock()
-	d.signal()
-}
-
-// Discard drops a delivery that a person discarded: a run is asked to end, and
-// whatever it answers is not recorded.
-func (d *Dispatcher) Discard(seq int64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if it := d.running[seq]; it != nil {
-		it.discarded = true
-		it.engine.Cancel(it.d.ID(), "discarded")
-		return
-	}
-	for _, q := range d.queues {
-		for _, g := range q.groups {
-			if g.remove(seq) {
-				d.tidy(q, g)
-				q.held--
-			}
-		}
-	}
 }

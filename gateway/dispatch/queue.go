@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -12,10 +13,15 @@ type lane struct {
 	Lane
 	running int
 	turn    []*queue
+	// pause is until when the engine, which is up, gets nothing.
+	pause time.Time
 }
 
-// up tells whether the engine takes runs now.
-func (l *lane) up() bool {
+// takes tells whether the engine takes runs now.
+func (l *lane) takes(now time.Time) bool {
+	if now.Before(l.pause) {
+		return false
+	}
 	select {
 	case <-l.Engine.Ready():
 		return true
@@ -27,88 +33,103 @@ func (l *lane) up() bool {
 // queue is what memory holds of one route.
 type queue struct {
 	route  string
-	rule   Rule
+	rule   *Rule
 	lane   *lane // nil while the route is not in force
 	groups map[string]*group
 	// turn are groups of which something can start; queued: this queue is in
-	// its lane's turn.
-	turn   []*group
-	queued bool
-	// held counts the deliveries in memory, running ones included.
-	held int
-	// backlog: the store may have more. dry: it had none of the keys that could
-	// run; look again when a run has ended. nextDue: when a retry comes due.
-	backlog, claiming, dry bool
-	nextDue                time.Time
+	// its lane's turn; looking: it is in the dispatcher's looks.
+	turn            []*group
+	queued, looking bool
+	// held counts the deliveries in memory and bytes their size, running ones
+	// included but not those that wait for an answer.
+	held, bytes int
+	// giving counts those on their way back to the store.
+	giving int
+	// backlog: the store may have more. claiming: it has been asked. nextDue:
+	// when it will have more.
+	backlog, claiming bool
+	nextDue           time.Time
+	// paused is until when a claim that failed is not made again, searched
+	// when the store was last searched for other keys than those in memory.
+	paused, searched time.Time
 }
 
 // group is the deliveries of one order key, oldest first.
 type group struct {
 	key     string
+	q       *queue
 	items   []*item
 	running int
 	queued  bool
 }
 
-// remove takes a delivery that does not run out of the group.
-func (g *group) remove(seq int64) bool {
-	before := len(g.items)
-	g.items = slices.DeleteFunc(g.items, func(it *item) bool { return it.d.Seq == seq })
-	return len(g.items) < before
-}
+// ready tells whether the group's next delivery may start now, but for its due
+// time.
+func (g *group) ready() bool { return len(g.items) > 0 && g.running < g.q.rule.limit() }
 
 // item is a delivery in memory.
 type item struct {
-	d      *store.Delivery
-	q      *queue
-	g      *group
-	engine Engine
-	lane   *lane
-	// of the attempt under way
-	started, deadline, cancelled time.Time
-	runID                        string
-	process                      string
-	marked, waiting, discarded   bool
-	// unsure: it may have been started before; ask the engine first.
+	d *store.Delivery
+	q *queue
+	// unsure: its engine may be running it; ask before starting it.
 	unsure bool
+	// discarded by a person: whatever becomes of it is not recorded.
+	discarded bool
+	// lost counts the runs in a row whose engine went away.
+	lost int
 }
 
-// change is what is written when the item's attempt does not end.
-func (it *item) change(state store.State, due time.Time) *store.Change {
-	return &store.Change{
-		Delivery: it.d, State: state, Due: due, RunID: it.runID,
-		Attempts: it.d.Attempt, Throttled: it.d.Throttled, FirstAttemptAt: it.d.FirstAttemptAt,
-		Attempt: it.d.Last,
+func newItem(q *queue, del *store.Delivery) *item {
+	return &item{d: del, q: q, unsure: del.State != store.Pending}
+}
+
+func (it *item) size() int { return itemBytes + len(it.d.Event.Body) + len(it.d.Input) }
+
+// limit is how many runs of one key may go on.
+func (r *Rule) limit() int {
+	switch {
+	case r.Strict:
+		return 1
+	case r.Concurrency > 0:
+		return r.Concurrency
 	}
+	return math.MaxInt
 }
 
-func (d *Dispatcher) queue(route string) *queue {
-	q := d.queues[route]
-	if q == nil {
-		q = &queue{route: route, groups: map[string]*group{}, backlog: true}
-		d.queues[route] = q
-	}
-	return q
+// weigh counts an item in (1) or out (-1).
+func (d *Dispatcher) weigh(it *item, n int) {
+	it.q.held += n
+	it.q.bytes += n * it.size()
+	d.bytes += n * it.size()
 }
 
-// add takes a delivery into memory.
-func (d *Dispatcher) add(q *queue, del *store.Delivery) {
-	g := q.groups[del.Key]
+// group finds an item's group or makes it.
+func (it *item) group() *group {
+	g := it.q.groups[it.d.Key]
 	if g == nil {
-		g = &group{key: del.Key}
-		q.groups[del.Key] = g
+		g = &group{key: it.d.Key, q: it.q}
+		it.q.groups[it.d.Key] = g
 	}
-	it := &item{d: del, q: q, g: g, runID: del.RunID, unsure: del.State != store.Pending}
-	g.items = append(g.items, it)
-	q.held++
-	d.bytes += len(del.Event.Body)
-	d.offer(q, g)
+	return g
+}
+
+// add takes an item into memory, at the head of its key or at the end.
+func (d *Dispatcher) add(it *item, head bool) {
+	g := it.group()
+	if head {
+		g.items = slices.Insert(g.items, 0, it)
+	} else {
+		g.items = append(g.items, it)
+	}
+	d.weigh(it, 1)
+	d.offer(g)
 }
 
 // offer puts a group in the queue's turn, and the queue in its lane's, when
 // something of it can start.
-func (d *Dispatcher) offer(q *queue, g *group) {
-	if q.lane == nil || g.queued || len(g.items) == 0 || g.running >= q.rule.limit() {
+func (d *Dispatcher) offer(g *group) {
+	q := g.q
+	if q.lane == nil || g.queued || !g.ready() {
 		return
 	}
 	if g.items[0].d.Due.After(time.Now()) {
@@ -117,7 +138,12 @@ func (d *Dispatcher) offer(q *queue, g *group) {
 	}
 	g.queued = true
 	q.turn = append(q.turn, g)
-	if !q.queued {
+	q.enter()
+}
+
+// enter puts a queue in its lane's turn if it has one of its own.
+func (q *queue) enter() {
+	if !q.queued && len(q.turn) > 0 {
 		q.queued = true
 		q.lane.turn = append(q.lane.turn, q)
 	}
@@ -125,78 +151,48 @@ func (d *Dispatcher) offer(q *queue, g *group) {
 
 // pick takes what can start: routes take turns for their engine's places, and
 // keys for their route's.
-func (d *Dispatcher) pick() (starts []*item) {
-	if d.stopping {
-		return nil
-	}
+func (d *Dispatcher) pick(now time.Time) (starts []*run) {
 	for _, l := range d.lanes {
-		if len(l.turn) == 0 || !l.up() {
+		if len(l.turn) == 0 || !l.takes(now) {
 			continue
 		}
 		for l.running < l.InFlight && len(l.turn) > 0 && len(starts) < startSize {
-			starts = append(starts, d.next(l))
+			if r := d.next(l, now); r != nil {
+				starts = append(starts, r)
+			}
 		}
 	}
 	return starts
 }
 
-func (d *Dispatcher) next(l *lane) *item {
+// next takes one delivery of the queue whose turn it is; nil when a person
+// has discarded it meanwhile.
+func (d *Dispatcher) next(l *lane, now time.Time) (r *run) {
 	q := l.turn[0]
 	l.turn = l.turn[1:]
 	g := q.turn[0]
 	q.turn = q.turn[1:]
-	it := g.items[0]
-	g.items[0] = nil
-	g.items = g.items[1:]
-
 	g.queued, q.queued = false, false
-	g.running++
-	l.running++
-	it.lane, it.engine = l, l.Engine
-	d.running[it.d.Seq] = it
-	d.offer(q, g)
-	if !q.queued && len(q.turn) > 0 {
-		q.queued = true
-		l.turn = append(l.turn, q)
+	if g.ready() {
+		it := g.items[0]
+		g.items[0] = nil
+		g.items = g.items[1:]
+		r = newRun(it, g, now)
+		g.running++
+		l.running++
+		d.running[it.d.Seq] = r
+		d.offer(g)
 	}
-	return it
-}
-
-// unstart ends an item's turn; what becomes of it is the caller's.
-func (d *Dispatcher) unstart(it *item) {
-	delete(d.running, it.d.Seq)
-	if !it.waiting {
-		it.lane.running--
-	}
-	it.waiting = false
-	it.g.running--
-}
-
-// back returns an item to the head of its group: its attempt did not happen,
-// or nobody knows how it ended.
-func (d *Dispatcher) back(it *item) {
-	d.unstart(it)
-	it.started, it.deadline, it.cancelled = time.Time{}, time.Time{}, time.Time{}
-	it.g.items = slices.Insert(it.g.items, 0, it)
-	if it.q.groups[it.g.key] != it.g {
-		it.q.groups[it.g.key] = it.g
-	}
-	d.offer(it.q, it.g)
-}
-
-// drop forgets an item that left memory.
-func (d *Dispatcher) drop(it *item) {
-	it.q.held--
-	d.bytes -= len(it.d.Event.Body)
-	it.q.dry = false
+	q.enter()
+	d.look(q)
+	return r
 }
 
 // tidy removes a group that has nothing left.
-func (d *Dispatcher) tidy(q *queue, g *group) {
+func (d *Dispatcher) tidy(g *group) {
 	if len(g.items) == 0 && g.running == 0 {
 		delete(d.sleeping, g)
-		if q.groups[g.key] == g {
-			delete(q.groups, g.key)
-		}
+		delete(g.q.groups, g.key)
+		d.forget(g.q)
 	}
 }

@@ -4,9 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
@@ -33,11 +32,11 @@ const (
 	timeout   = "timeout"
 )
 
-func outcome(it *item, u engine.Update) string {
+func outcome(r *run, u engine.Update) string {
 	switch {
 	case u.Kind == engine.Succeeded:
 		return succeeded
-	case !it.cancelled.IsZero():
+	case !r.cancelled.IsZero():
 		return timeout
 	case u.Failure == engine.Permanent:
 		return permanent
@@ -72,25 +71,26 @@ func (r Retry) wait(n int) time.Duration {
 // DeadType is the type of the event that a dead delivery makes.
 const DeadType = "gateway.delivery.dead"
 
+// source of the gateway's own events.
+const source = "/gateway"
+
 // deadLetter is the event that says a delivery has died. The death of a dead
 // letter's own delivery makes no other, or failures could go round for ever.
-func (d *Dispatcher) deadLetter(it *item) *store.Entry {
-	ev := it.d.Event
-	d.opts.Log.Warn("delivery is dead", zap.String("event", ev.ID), zap.String("route", it.d.Route),
-		zap.Int("attempt", it.d.Attempt), zap.String("delivery", it.d.ID()), zap.String("message", it.d.Last.Message))
-	if ev.Type == DeadType {
+func (d *Dispatcher) deadLetter(r *run) *store.Entry {
+	ev := r.d.Event
+	if ev.Type == DeadType && ev.Source == source {
 		return nil
 	}
 	body, err := json.Marshal(map[string]any{
-		"delivery": it.d.ID(), "route": it.d.Route, "engine": it.q.rule.Engine, "workflow": it.q.rule.Workflow,
-		"attempts": it.d.Attempt, "outcome": it.d.Last.Outcome, "message": it.d.Last.Message,
+		"delivery": r.d.ID(), "route": r.d.Route, "engine": r.rule.Engine, "workflow": r.rule.Workflow,
+		"attempts": r.d.Attempt, "outcome": r.d.Last.Outcome, "message": r.d.Last.Message,
 		"event": map[string]any{"id": ev.ID, "source": ev.Source, "type": ev.Type, "subject": ev.Subject, "time": ev.Time},
 	})
 	if err != nil {
 		return nil // unreachable: all of it is text and numbers
 	}
 	return d.opts.Route(&event.Event{
-		ID: fmt.Sprintf("%s.%d", it.d.ID(), it.d.Attempt), Source: "/gateway", Type: DeadType, Subject: it.d.Route,
+		ID: fmt.Sprintf("%s.%d", r.d.ID(), r.d.Attempt), Source: source, Type: DeadType, Subject: r.d.Route,
 		Time: time.Now().UTC(), ContentType: "application/json", Body: body, Extensions: ev.Extensions,
 	})
 }
@@ -98,9 +98,10 @@ func (d *Dispatcher) deadLetter(it *item) *store.Entry {
 // maxMessage bounds what is kept of an engine's message, in bytes.
 const maxMessage = 4 << 10
 
+// clip bounds a text; what is cut is never half a character.
 func clip(s string) string {
 	if len(s) > maxMessage {
-		return s[:maxMessage] + "…"
+		s = s[:maxMessage] + "…"
 	}
-	return s
+	return strings.ToValidUTF8(s, "\uFFFD")
 }

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,50 +12,70 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
-// start begins an attempt, or asks first what became of an earlier one.
-func (d *Dispatcher) start(ctx context.Context, it *item) {
-	if it.unsure && it.engine.Describe().CanGet {
-		d.work.Go(func() { d.attach(ctx, it) })
-		return
-	}
-	d.call(it)
+// run is an attempt under way. A new attempt is a new run: what is said about
+// an old one, late, cannot be taken for it.
+type run struct {
+	*item
+	g      *group
+	rule   *Rule
+	lane   *lane
+	engine Engine
+	// number of the attempt, from 1.
+	number int
+	// first is when the delivery's first attempt began; cancelled since when
+	// this one has been asked to end.
+	first, started, deadline, cancelled time.Time
+	process                             string
+	// marked: the store knows that it goes on. waiting: for an answer; it has
+	// no place. ended: nothing more counts; again: it goes back to the head of
+	// its key.
+	marked, waiting, ended, again bool
 }
 
-func (d *Dispatcher) call(it *item) {
-	d.mu.Lock()
-	now := time.Now()
-	it.begin(now)
-	call := engine.Call{
-		Key: it.d.ID(), Workflow: it.q.rule.Workflow, Event: it.d.Event, Input: it.d.Input,
-		Attempt: it.d.Attempt + 1, Deadline: it.deadline, FirstAttemptAt: it.d.FirstAttemptAt,
+func newRun(it *item, g *group, now time.Time) *run {
+	l := it.q.lane
+	r := &run{item: it, g: g, rule: it.q.rule, lane: l, engine: l.Engine, number: it.d.Attempt + 1, started: now}
+	if r.first = it.d.FirstAttemptAt; r.first.IsZero() {
+		r.first = now
 	}
-	d.mu.Unlock()
-	err := it.engine.Run(call, func(u engine.Update) { d.update(it, u) })
+	r.arm(now)
+	return r
+}
+
+// arm starts the time-out.
+func (r *run) arm(now time.Time) {
+	timeout := r.rule.Timeout
+	if timeout == 0 {
+		timeout = r.lane.Timeout
+	}
+	if timeout > 0 {
+		r.deadline = now.Add(timeout)
+	}
+}
+
+// start begins an attempt, or asks first what became of an earlier one.
+func (d *Dispatcher) start(ctx context.Context, r *run) {
+	if r.unsure && r.engine.Describe().CanGet {
+		d.work.Go(func() { d.attach(ctx, r) })
+		return
+	}
+	d.call(r)
+}
+
+func (d *Dispatcher) call(r *run) {
+	err := r.engine.Run(engine.Call{
+		Key: r.d.ID(), Workflow: r.rule.Workflow, Event: r.d.Event, Input: r.d.Input,
+		Attempt: r.number, Deadline: r.deadline, FirstAttemptAt: r.first,
+	}, func(u engine.Update) { d.update(r, u) })
 	var tooLarge *engine.TooLargeError
 	switch {
 	case err == nil:
 	case errors.As(err, &tooLarge):
-		d.update(it, engine.Update{Kind: engine.Failed, Failure: engine.Permanent, Message: err.Error()})
-	default:
-		// Down, busy, or still busy with this key: no attempt, wait a little.
-		d.mu.Lock()
-		it.d.Due = now.Add(tickTime)
-		d.back(it)
-		d.mu.Unlock()
-	}
-}
-
-func (it *item) begin(now time.Time) {
-	it.started = now
-	if it.d.FirstAttemptAt.IsZero() {
-		it.d.FirstAttemptAt = now
-	}
-	timeout := it.q.rule.Timeout
-	if timeout == 0 {
-		timeout = it.lane.Timeout
-	}
-	if timeout > 0 {
-		it.deadline = now.Add(timeout)
+		d.update(r, engine.Update{Kind: engine.Failed, Failure: engine.Permanent, Message: err.Error()})
+	case errors.Is(err, engine.ErrInFlight):
+		d.postpone(r)
+	default: // down or busy
+		d.hold(r)
 	}
 }
 
@@ -63,158 +84,251 @@ const attachTime = 10 * time.Second
 
 // attach takes up a run that was under way when its stream or the gateway
 // went away. What the engine does not know is started again, with its key.
-func (d *Dispatcher) attach(ctx context.Context, it *item) {
+func (d *Dispatcher) attach(ctx context.Context, r *run) {
 	ctx, cancel := context.WithTimeout(ctx, attachTime)
 	defer cancel()
-	d.mu.Lock()
-	it.begin(time.Now())
-	it.unsure = false
-	d.mu.Unlock()
-	u, err := it.engine.Attach(ctx, it.d.ID(), it.runID, func(u engine.Update) { d.update(it, u) })
+	u, err := r.engine.Attach(ctx, r.d.ID(), r.d.RunID, func(u engine.Update) { d.update(r, u) })
 	switch {
+	case errors.Is(err, engine.ErrDown) || err != nil && ctx.Err() == context.Canceled:
+		d.hold(r)
 	case err != nil:
-		d.mu.Lock()
-		it.unsure = true
-		it.d.Due = time.Now().Add(tickTime)
-		d.back(it)
-		d.mu.Unlock()
-		d.signal()
+		d.opts.Log.Warn("asking what became of a run", zap.String("event", r.d.EventID), zap.String("route", r.d.Route),
+			zap.Int("attempt", r.number), zap.String("delivery", r.d.ID()), zap.Error(err))
+		d.postpone(r)
+	case u.Kind == engine.Unknown && d.discarded(r):
+		d.update(r, engine.Update{Kind: engine.Failed})
 	case u.Kind == engine.Unknown:
-		d.call(it)
-	case u.Kind == engine.Running:
+		d.call(r)
 	default:
-		d.update(it, u)
+		d.update(r, u)
 	}
 }
 
-// update is told by the engine what became of a run.
-func (d *Dispatcher) update(it *item, u engine.Update) {
+func (d *Dispatcher) discarded(r *run) bool {
 	d.mu.Lock()
-	change := d.learn(it, u)
-	d.mu.Unlock()
-	if change != nil {
-		d.opts.Store.Record(change)
+	defer d.mu.Unlock()
+	return r.item.discarded
+}
+
+// hold returns a run that has not begun to its place: its engine takes none
+// for a moment.
+func (d *Dispatcher) hold(r *run) {
+	d.mu.Lock()
+	if r.ended {
+		d.mu.Unlock()
+		return
 	}
-	if u.Kind.Final() || u.Kind == engine.Waiting {
+	r.ended, r.again = true, true
+	r.lane.pause = time.Now().Add(tickTime)
+	d.mu.Unlock()
+	d.end(r)
+}
+
+// postpone ends a run that has not begun because of itself and not of its
+// engine: others may go first.
+func (d *Dispatcher) postpone(r *run) {
+	d.mu.Lock()
+	if r.ended {
+		d.mu.Unlock()
+		return
+	}
+	r.ended = true
+	c := d.later(r, time.Now().Add(pollTime))
+	d.mu.Unlock()
+	d.opts.Store.Record(c)
+	d.end(r)
+}
+
+// update is told by the engine what became of a run.
+func (d *Dispatcher) update(r *run, u engine.Update) {
+	d.mu.Lock()
+	if r.ended {
+		d.mu.Unlock()
+		return
+	}
+	c := d.learn(r, u)
+	ended := r.ended
+	d.mu.Unlock()
+	if ended {
+		d.say(r, u, c)
+	}
+	if c != nil {
+		d.opts.Store.Record(c)
+	}
+	// The next of the key only now: what is recorded of it comes later.
+	switch {
+	case ended:
+		d.end(r)
+	case u.Kind == engine.Waiting:
 		d.signal()
 	}
 }
 
 // learn changes what memory holds and returns what is to be written.
-func (d *Dispatcher) learn(it *item, u engine.Update) *store.Change {
-	if d.running[it.d.Seq] != it {
-		return nil // given up after its time-out
-	}
+func (d *Dispatcher) learn(r *run, u engine.Update) *store.Change {
+	r.d.FirstAttemptAt = r.first
 	if u.Process != "" {
-		it.process = u.Process
+		r.process = u.Process
 	}
 	switch u.Kind {
-	case engine.Accepted:
-		it.runID, it.marked = u.RunID, true
-		return it.goesOn(store.Running)
-	case engine.Waiting:
-		return d.waits(it, u)
+	case engine.Succeeded, engine.Failed:
+		return d.finish(r, u)
 	case engine.Lost:
-		if it.discarded {
-			d.unstart(it)
-			d.leave(it)
+		if r.discarded {
+			r.ended = true
 			return nil
 		}
-		it.unsure = true
-		d.back(it)
-		d.opts.Log.Info("run lost; it will be asked for or started again",
-			zap.String("event", it.d.EventID), zap.String("route", it.d.Route), zap.String("delivery", it.d.ID()), zap.String("why", u.Message))
-		return nil
-	case engine.Succeeded, engine.Failed:
-		return d.finish(it, u)
+		return d.lose(r)
+	case engine.Waiting:
+		return d.park(r, u)
+	case engine.Accepted:
+		r.d.RunID = u.RunID
+		d.unpark(r)
+	default:
+		if !d.unpark(r) {
+			return nil
+		}
 	}
-	if it.waiting {
-		it.waiting = false
-		it.lane.running++
-	}
-	return nil
+	return r.goesOn(store.Running)
 }
 
 // goesOn is the change for an attempt that has begun and not ended.
-func (it *item) goesOn(state store.State) *store.Change {
-	c := it.change(state, it.d.Due)
+func (r *run) goesOn(state store.State) *store.Change {
+	if r.discarded {
+		return nil
+	}
+	r.marked = true
+	r.d.FirstAttemptAt = r.first
+	c := r.change(state)
 	c.Claimed = true
-	c.Attempt = store.Attempt{Number: it.d.Attempt + 1, Started: it.started, Process: it.process}
+	c.Attempt = store.Attempt{Number: r.number, Started: r.started, Process: r.process}
 	return c
 }
 
-// waits parks a run without a place of its engine's and without a time-out.
-func (d *Dispatcher) waits(it *item, u engine.Update) *store.Change {
-	if !it.waiting {
-		it.waiting = true
-		it.lane.running--
+// park takes a run's place and time-out away while it waits for an answer.
+// However many wait, they keep nobody else from running.
+func (d *Dispatcher) park(r *run, u engine.Update) *store.Change {
+	if !r.waiting {
+		r.waiting = true
+		r.lane.running--
+		d.weigh(r.item, -1)
+		d.look(r.q)
 	}
-	it.deadline, it.marked = time.Time{}, true
-	c := it.goesOn(store.Waiting)
-	c.Attempt.Message = u.Prompt
+	r.deadline = time.Time{}
+	c := r.goesOn(store.Waiting)
+	if c != nil {
+		c.Attempt.Message = clip(u.Prompt)
+	}
 	return c
+}
+
+// unpark: a run that waited goes on.
+func (d *Dispatcher) unpark(r *run) bool {
+	if !r.waiting {
+		return false
+	}
+	r.waiting = false
+	r.lane.running++
+	d.weigh(r.item, 1)
+	r.arm(time.Now())
+	return true
+}
+
+// lose sends a run whose engine went away back to be asked for, or started
+// again, with its key.
+func (d *Dispatcher) lose(r *run) *store.Change {
+	if r.lost++; r.lost > maxLost {
+		return d.finish(r, engine.Update{Kind: engine.Failed, Message: fmt.Sprintf("the engine went away %d times while this ran", r.lost)})
+	}
+	r.ended, r.again, r.unsure = true, true, true
+	return nil
 }
 
 // finish ends an attempt.
-func (d *Dispatcher) finish(it *item, u engine.Update) *store.Change {
-	now := time.Now()
-	d.unstart(it)
-	out := outcome(it, u)
-	d.opts.Observe(Observation{Route: it.d.Route, Engine: it.q.rule.Engine, Outcome: out, Took: now.Sub(it.started)})
-	if it.discarded {
-		d.leave(it)
+func (d *Dispatcher) finish(r *run, u engine.Update) *store.Change {
+	r.ended = true
+	if r.discarded {
 		return nil
 	}
-	it.d.Attempt++
+	now := time.Now()
+	out := outcome(r, u)
+	r.d.Attempt = r.number
 	if out == throttled {
-		it.d.Throttled++
+		r.d.Throttled++
 	}
-	it.d.Last = store.Attempt{
-		Number: it.d.Attempt, Started: it.started, Ended: now, Outcome: out,
-		Message: clip(u.Message), Output: u.Output, Process: it.process,
+	r.d.Last = store.Attempt{
+		Number: r.number, Started: r.started, Ended: now, Outcome: out,
+		Message: clip(u.Message), Output: u.Output, Process: r.process,
 	}
-	c := it.change(store.Succeeded, it.d.Due)
+	r.unsure, r.lost = false, 0
+	var c *store.Change
+	if u.Kind == engine.Succeeded {
+		c = r.change(store.Succeeded)
+	} else if due, again := r.rule.Retry.next(r.d, u, out, now); again {
+		r.d.RunID = ""
+		c = d.later(r, due)
+	} else {
+		c = r.change(store.Dead)
+	}
 	c.AttemptEnded = true
-	switch due, again := it.q.rule.Retry.next(it.d, u, out, now); {
-	case u.Kind == engine.Succeeded:
-		d.leave(it)
-	case again:
-		d.retry(it, c, due)
-	default:
-		c.State = store.Dead
-		c.Emit = d.deadLetter(it)
-		d.leave(it)
+	return c
+}
+
+// later makes a delivery due again. A strict route keeps it in memory, at the
+// head of its key; any other leaves it to the store until then.
+func (d *Dispatcher) later(r *run, due time.Time) *store.Change {
+	r.d.Due = due
+	c := r.change(r.state())
+	if r.q.lane != nil && r.q.rule.Strict {
+		c.Claimed, r.again = true, true
+	} else {
+		c.Committed = d.returned(r.item)
 	}
 	return c
 }
 
-// leave drops an item and lets the next of its key go. Strict order needs no
-// wait for the commit: commits keep the order too.
-func (d *Dispatcher) leave(it *item) {
-	d.drop(it)
-	d.offer(it.q, it.g)
-	d.tidy(it.q, it.g)
+// end frees a run's place and lets the next of its key go.
+func (d *Dispatcher) end(r *run) {
+	d.mu.Lock()
+	if r.waiting {
+		d.unpark(r)
+	}
+	q := r.q
+	delete(d.running, r.d.Seq)
+	r.lane.running--
+	r.g.running--
+	d.weigh(r.item, -1)
+	switch {
+	case !r.again || r.discarded:
+	case q.lane == nil || !q.rule.Strict && r.d.Due.After(time.Now()):
+		d.giveBack(r.item) // the plan has changed meanwhile
+	default:
+		d.add(r.item, true)
+	}
+	d.offer(r.g)
+	d.look(q)
+	d.tidy(r.g)
+	d.mu.Unlock()
+	d.signal()
 }
 
-// retry schedules the next attempt. A strict route keeps it in memory, at the
-// head of its key; any other leaves it to the store until it is due.
-func (d *Dispatcher) retry(it *item, c *store.Change, due time.Time) {
-	c.State, c.Due = store.Pending, due
-	it.d.State, it.d.Due = store.Pending, due
-	it.runID, c.RunID = "", ""
-	d.opts.Log.Info("attempt failed", zap.String("event", it.d.EventID), zap.String("route", it.d.Route),
-		zap.Int("attempt", it.d.Attempt), zap.String("outcome", it.d.Last.Outcome), zap.String("message", it.d.Last.Message),
-		zap.Time("next", due))
-	if it.q.rule.Strict && it.q.lane != nil {
-		c.Claimed = true
-		it.marked, it.unsure = false, false
-		it.started, it.deadline, it.cancelled = time.Time{}, time.Time{}, time.Time{}
-		it.g.items = append([]*item{it}, it.g.items...)
-		d.offer(it.q, it.g)
+// say tells of a run that has ended, and sends a dead letter with its change.
+func (d *Dispatcher) say(r *run, u engine.Update, c *store.Change) {
+	log := d.opts.Log.With(zap.String("event", r.d.EventID), zap.String("route", r.d.Route),
+		zap.Int("attempt", r.number), zap.String("delivery", r.d.ID()))
+	if c == nil {
+		if u.Kind == engine.Lost {
+			log.Info("run lost; unless discarded it will be asked for or started again", zap.String("why", u.Message))
+		}
 		return
 	}
-	if it.q.nextDue.IsZero() || due.Before(it.q.nextDue) {
-		it.q.nextDue = due
+	last := r.d.Last
+	d.opts.Observe(Observation{Route: r.d.Route, Engine: r.rule.Engine, Outcome: last.Outcome, Took: last.Ended.Sub(last.Started)})
+	switch c.State {
+	case store.Dead:
+		log.Warn("delivery is dead", zap.String("outcome", last.Outcome), zap.String("message", last.Message))
+		c.Emit = d.deadLetter(r)
+	case store.Pending:
+		log.Info("attempt failed", zap.String("outcome", last.Outcome), zap.String("message", last.Message), zap.Time("next", c.Due))
 	}
-	d.leave(it)
 }

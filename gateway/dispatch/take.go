@@ -9,116 +9,168 @@ import (
 )
 
 // Room tells whether a delivery about to be committed can be held in memory.
-// Behind a backlog of a strict route it can't: what is older comes first.
 func (d *Dispatcher) Room(del *store.Delivery) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.queues[del.Route]
-	if q == nil || q.lane == nil || q.rule.Strict && (q.backlog || q.claiming) {
+	if q == nil || !q.open() {
 		return false
 	}
-	return q.held < maxHeld && d.bytes < maxBytes
+	if d.fits(q) {
+		return true
+	}
+	// At once: the next delivery of this commit must not overtake this one.
+	q.backlog = true
+	return false
+}
+
+// open tells whether deliveries may come straight from their commit. To a
+// strict route they may not while older ones are in the store or on their way.
+func (q *queue) open() bool {
+	return q.lane != nil && !(q.rule.Strict && (q.backlog || q.claiming || q.giving > 0))
+}
+
+// fits tells whether memory has room for one more.
+func (d *Dispatcher) fits(q *queue) bool { return q.held < maxHeld && d.spare(q) > 0 }
+
+// spare is how many bytes a queue may still take into memory: what is left of
+// all, but always its own fair share, so that the routes of an engine that is
+// down cannot take all memory from the others.
+func (d *Dispatcher) spare(q *queue) int {
+	return max(maxBytes-d.bytes, maxBytes/max(1, len(d.queues))-q.bytes)
 }
 
 // Take receives committed deliveries, in commit order.
 func (d *Dispatcher) Take(dels []*store.Delivery) {
 	d.mu.Lock()
 	for _, del := range dels {
-		q := d.queue(del.Route)
-		if del.Claimed {
-			d.add(q, del)
-		} else {
-			q.backlog = true
+		switch q := d.queues[del.Route]; {
+		case !del.Claimed && q != nil:
+			d.more(q)
+		case !del.Claimed: // a queue begins by looking into the store
+		case q != nil && q.open() && d.fits(q):
+			d.add(newItem(q, del), false)
+		default: // since Room the plan has changed or memory has filled
+			d.refuse(q, del)
 		}
 	}
 	d.mu.Unlock()
 	d.signal()
 }
 
-// hungry lists the queues that should claim.
-func (d *Dispatcher) hungry(now time.Time) (claims []*queue) {
-	if d.stopping {
-		return nil
+// refuse gives a delivery back that came too late.
+func (d *Dispatcher) refuse(q *queue, del *store.Delivery) {
+	if q == nil {
+		q = &queue{route: del.Route, rule: &Rule{}, groups: map[string]*group{}, backlog: true}
+		d.queues[del.Route] = q
 	}
-	for _, q := range d.queues {
-		if !q.nextDue.IsZero() && !q.nextDue.After(now) {
-			q.backlog, q.nextDue = true, time.Time{}
-		}
-		if q.backlog && !q.claiming && !q.dry && q.lane != nil && q.room() && d.bytes < maxBytes {
-			q.claiming = true
-			claims = append(claims, q)
-		}
+	d.giveBack(newItem(q, del))
+}
+
+// more: the store has something of the route that perhaps can run.
+func (d *Dispatcher) more(q *queue) {
+	q.backlog = true
+	d.look(q)
+}
+
+// look makes Run consider a claim.
+func (d *Dispatcher) look(q *queue) {
+	if q.backlog && !q.looking {
+		q.looking = true
+		d.looks = append(d.looks, q)
 	}
+}
+
+// sleepUntil is when to look into the store at the latest.
+func (q *queue) sleepUntil(due time.Time) {
+	if q.nextDue.IsZero() || due.Before(q.nextDue) {
+		q.nextDue = due
+	}
+}
+
+// claim is a question to the store.
+type claim struct {
+	store.Claim
+	q *queue
+}
+
+// hungry makes the claims of the queues that should claim. What is committed
+// after a claim was made says so itself, before or after the answer.
+func (d *Dispatcher) hungry(now time.Time) (claims []claim) {
+	for _, q := range d.looks {
+		q.looking = false
+		if !q.asks(now) || !d.hasRoom(q, now) {
+			continue // whatever ends this looks again, a tick at the latest
+		}
+		c := claim{q: q, Claim: store.Claim{
+			Route: q.route, Limit: claimSize, MaxBytes: min(claimBytes, d.spare(q)), Now: now, InOrder: q.rule.Strict,
+		}}
+		if q.held >= maxHeld/2 {
+			c.Except, q.searched = q.blocked(), now
+		}
+		q.backlog, q.claiming = false, true
+		d.bytes += c.MaxBytes // room for the answer
+		claims = append(claims, c)
+	}
+	clear(d.looks)
+	d.looks = d.looks[:0]
 	return claims
 }
 
-// room: memory is half empty, or full of keys that can't run.
-func (q *queue) room() bool {
-	return q.held < maxHeld/2 || len(q.turn) == 0 && q.held < 2*maxHeld
+// asks tells whether a queue has a question and nothing is in its way.
+func (q *queue) asks(now time.Time) bool {
+	return q.backlog && !q.claiming && q.lane != nil && !now.Before(q.paused) && !(q.rule.Strict && q.giving > 0)
 }
 
-// maxExcept bounds the keys that a claim leaves out.
-const maxExcept = 500
-
-// claim asks the store for more of a route.
-func (d *Dispatcher) claim(q *queue) {
-	d.mu.Lock()
-	c := store.Claim{
-		Route: q.route, Limit: claimSize, MaxBytes: claimBytes, Now: time.Now(), InOrder: q.rule.Strict, Except: q.blocked(),
+// hasRoom: memory is half empty, or full of keys that can't run. Then the
+// store is searched for others, seldom because it is work for the store.
+func (d *Dispatcher) hasRoom(q *queue, now time.Time) bool {
+	switch {
+	case d.spare(q) <= 0:
+		return false
+	case q.held < maxHeld/2:
+		return true
 	}
-	// What is committed from here on says so itself, before the answer comes.
-	q.backlog = false
-	d.mu.Unlock()
-	d.opts.Store.Claim(c, func(got store.Claimed, err error) { d.claimed(q, c, got, err) })
+	return len(q.turn) == 0 && q.held < 2*maxHeld && now.Sub(q.searched) >= pollTime
 }
 
 // blocked are keys that hold something and can't run it now: more of them is
 // of no use.
 func (q *queue) blocked() (keys []string) {
 	for key, g := range q.groups {
-		if key == "" || g.queued || len(g.items) == 0 {
-			continue
-		}
-		if keys = append(keys, key); len(keys) == maxExcept {
-			break
+		if !g.queued && len(g.items) > 0 {
+			keys = append(keys, key)
 		}
 	}
 	return keys
 }
 
 // claimed takes the answer, in the order of commits like Take.
-func (d *Dispatcher) claimed(q *queue, c store.Claim, got store.Claimed, err error) {
+func (d *Dispatcher) claimed(c claim, got store.Claimed, err error) {
 	if err != nil {
-		d.opts.Log.Warn("claim", zap.String("route", q.route), zap.Error(err))
+		d.opts.Log.Warn("claim", zap.String("route", c.Route), zap.Error(err))
 	}
 	d.mu.Lock()
+	q := c.q
 	q.claiming = false
+	d.bytes -= c.MaxBytes
+	// Something older may be on its way back: then all of it goes back.
+	takes := q.lane != nil && !(q.rule.Strict && q.giving > 0)
 	for _, del := range got.Deliveries {
-		d.add(q, del)
-	}
-	q.nextDue = got.NextDue
-	if got.More || len(c.Except) > 0 || err != nil {
-		q.backlog = true
-		q.dry = len(got.Deliveries) == 0
-	}
-	released := []*store.Change(nil)
-	if q.lane == nil {
-		released = d.empty(q)
-	}
-	d.mu.Unlock()
-	d.release(released)
-	d.signal()
-}
-
-// release gives deliveries back whose route went while they were claimed. The
-// writer calls this, which must not wait for itself.
-func (d *Dispatcher) release(changes []*store.Change) {
-	if len(changes) == 0 {
-		return
-	}
-	d.work.Go(func() {
-		for _, c := range changes {
-			d.opts.Store.Record(c)
+		if takes {
+			d.add(newItem(q, del), false)
+		} else {
+			d.giveBack(newItem(q, del))
 		}
-	})
+	}
+	if err != nil {
+		q.backlog, q.paused = true, c.Now.Add(pollTime)
+	} else {
+		q.backlog = q.backlog || got.More || len(c.Except) > 0
+		q.nextDue = got.NextDue
+	}
+	d.look(q)
+	d.forget(q)
+	d.mu.Unlock()
+	d.signal()
 }

@@ -8,39 +8,51 @@ import (
 )
 
 // tick looks after time: runs past their deadline, runs to be recorded as
-// running, and keys whose next attempt comes due.
+// running, keys and routes whose next attempt comes due.
 func (d *Dispatcher) tick(now time.Time) {
 	d.mu.Lock()
-	var changes []*store.Change
-	var late, gone []*item
-	for _, it := range d.running {
-		switch {
-		case it.started.IsZero():
-		case !it.cancelled.IsZero() && now.Sub(it.cancelled) >= cancelGrace:
-			gone = append(gone, it)
-		case it.cancelled.IsZero() && !it.deadline.IsZero() && now.After(it.deadline):
-			it.cancelled = now
-			late = append(late, it)
-		case !it.marked && now.Sub(it.started) >= markAfter:
-			it.marked = true
-			changes = append(changes, it.goesOn(store.Running))
+	changes, late, gone := d.watch(now)
+	for g := range d.sleeping {
+		if len(g.items) == 0 || !g.items[0].d.Due.After(now) {
+			delete(d.sleeping, g)
+			d.offer(g)
 		}
 	}
-	for g := range d.sleeping {
-		delete(d.sleeping, g)
-		if len(g.items) > 0 {
-			d.offer(g.items[0].q, g)
+	for _, q := range d.queues {
+		if !q.nextDue.IsZero() && !q.nextDue.After(now) {
+			q.nextDue = time.Time{}
+			d.more(q)
 		}
+		d.look(q) // memory that others have left makes room
 	}
 	d.mu.Unlock()
 	for _, c := range changes {
 		d.opts.Store.Record(c)
 	}
-	for _, it := range late {
-		it.engine.Cancel(it.d.ID(), "deadline passed")
+	for _, r := range late {
+		r.engine.Cancel(r.d.ID(), "deadline passed")
 	}
-	for _, it := range gone {
-		it.engine.Forget(it.d.ID())
-		d.update(it, engine.Update{Kind: engine.Failed, Message: "did not end after its time-out"})
+	for _, r := range gone {
+		r.engine.Forget(r.d.ID())
+		d.update(r, engine.Update{Kind: engine.Failed, Message: "did not end after its time-out"})
 	}
+}
+
+// watch finds runs to be recorded, to be cancelled, and to be given up.
+func (d *Dispatcher) watch(now time.Time) (changes []*store.Change, late, gone []*run) {
+	for _, r := range d.running {
+		switch {
+		case r.ended:
+		case !r.cancelled.IsZero():
+			if now.Sub(r.cancelled) >= cancelGrace {
+				gone = append(gone, r)
+			}
+		case !r.deadline.IsZero() && !now.Before(r.deadline):
+			r.cancelled = now
+			late = append(late, r)
+		case !r.marked && now.Sub(r.started) >= markAfter:
+			changes = append(changes, r.goesOn(store.Running))
+		}
+	}
+	return changes, late, gone
 }
