@@ -34,7 +34,7 @@ func TestExamples(t *testing.T) {
 
 // story sends what was recorded, in the order of the files' names, and
 // compares what comes of it.
-func story(t *testing.T, root, name string) *gateway {
+func story(t *testing.T, root, name string) *running {
 	g := start(t, root, filepath.Join("examples", name))
 	requests, err := filepath.Glob(filepath.Join(name, "requests", "*.http"))
 	if err != nil || len(requests) == 0 {
@@ -110,7 +110,7 @@ func compare(t *testing.T, path string, got outcomes) {
 
 // onSchedule waits for the clock rather than for a request: first the schedule
 // as it stands, then, changed while the gateway runs, one for the impatient.
-func onSchedule(t *testing.T, g *gateway) {
+func onSchedule(t *testing.T, g *running) {
 	var list struct {
 		Schedules []struct {
 			Name string

@@ -57,8 +57,8 @@ func write(t *testing.T, path string, text []byte) {
 	}
 }
 
-// gateway is a running one.
-type gateway struct {
+// running is a gateway that runs.
+type running struct {
 	t             *testing.T
 	program       string
 	dir           string
@@ -71,9 +71,9 @@ type gateway struct {
 
 // start runs the gateway in a folder of the tree until the test ends; then it
 // must stop when asked, and say that all went well.
-func start(t *testing.T, root, dir string) *gateway {
+func start(t *testing.T, root, dir string) *running {
 	t.Helper()
-	g := &gateway{t: t, program: filepath.Join(root, "bin", "gateway"), dir: filepath.Join(root, dir)}
+	g := &running{t: t, program: filepath.Join(root, "bin", "gateway"), dir: filepath.Join(root, dir)}
 	g.env = append(environment(t, g.dir), "PATH="+os.Getenv("PATH"))
 	// Any free ports: those of the file may be taken here.
 	g.edit("127.0.0.1:8080", "127.0.0.1:0")
@@ -117,7 +117,7 @@ func environment(t *testing.T, dir string) (env []string) {
 }
 
 // read keeps the log, and finds in it where the gateway listens.
-func (g *gateway) read(stderr io.Reader, ready chan<- [2]string, done chan<- struct{}) {
+func (g *running) read(stderr io.Reader, ready chan<- [2]string, done chan<- struct{}) {
 	defer close(done)
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
@@ -131,7 +131,7 @@ func (g *gateway) read(stderr io.Reader, ready chan<- [2]string, done chan<- str
 	}
 }
 
-func (g *gateway) stop(cmd *exec.Cmd, read <-chan struct{}) {
+func (g *running) stop(cmd *exec.Cmd, read <-chan struct{}) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		g.t.Error(err)
 	}
@@ -152,7 +152,7 @@ func (g *gateway) stop(cmd *exec.Cmd, read <-chan struct{}) {
 
 // edit changes the configuration, as an editor does that renames a new file
 // into place.
-func (g *gateway) edit(from, to string) {
+func (g *running) edit(from, to string) {
 	g.t.Helper()
 	path := filepath.Join(g.dir, "gateway.yaml")
 	text, err := os.ReadFile(path)
@@ -169,7 +169,7 @@ func (g *gateway) edit(from, to string) {
 }
 
 // run runs another verb of the gateway and returns what it prints.
-func (g *gateway) run(args ...string) string {
+func (g *running) run(args ...string) string {
 	g.t.Helper()
 	cmd := exec.Command(g.program, args...)
 	cmd.Dir, cmd.Env = g.dir, g.env
@@ -181,7 +181,7 @@ func (g *gateway) run(args ...string) string {
 }
 
 // send sends a recorded request to the listener that it is for.
-func (g *gateway) send(file string) outcome {
+func (g *running) send(file string) outcome {
 	g.t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -206,7 +206,7 @@ func (g *gateway) send(file string) outcome {
 }
 
 // answer makes a request and follows its event to the end.
-func (g *gateway) answer(r *http.Request) outcome {
+func (g *running) answer(r *http.Request) outcome {
 	g.t.Helper()
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -249,7 +249,7 @@ type event struct {
 }
 
 // outcome is what an event came to, and whether all of it has ended.
-func (g *gateway) outcome(id string) (*outcome, bool) {
+func (g *running) outcome(id string) (*outcome, bool) {
 	g.t.Helper()
 	var e event
 	g.get("/api/v1/events/"+url.PathEscape(id), &e)
@@ -268,7 +268,7 @@ func (g *gateway) outcome(id string) (*outcome, bool) {
 }
 
 // events are those of a source, oldest first.
-func (g *gateway) events(source string) []event {
+func (g *running) events(source string) []event {
 	g.t.Helper()
 	var list struct{ Events []event }
 	g.get("/api/v1/events?source="+url.QueryEscape(source), &list)
@@ -277,7 +277,7 @@ func (g *gateway) events(source string) []event {
 }
 
 // deadLetters waits for the events of as many dead deliveries.
-func (g *gateway) deadLetters(n int) (letters []outcome) {
+func (g *running) deadLetters(n int) (letters []outcome) {
 	g.t.Helper()
 	if n == 0 {
 		return nil
@@ -296,7 +296,7 @@ func (g *gateway) deadLetters(n int) (letters []outcome) {
 	return letters
 }
 
-func (g *gateway) get(path string, into any) {
+func (g *running) get(path string, into any) {
 	g.t.Helper()
 	resp, err := http.Get(g.admin + path)
 	if err != nil {
@@ -312,7 +312,7 @@ func (g *gateway) get(path string, into any) {
 }
 
 // wait asks until it is so.
-func (g *gateway) wait(what string, so func() (*outcome, bool)) *outcome {
+func (g *running) wait(what string, so func() (*outcome, bool)) *outcome {
 	g.t.Helper()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
