@@ -119,9 +119,9 @@ func (a *app) secret(hook config.Webhook) ([]byte, error) {
 		return nil, nil
 	}
 	for _, key := range hook.Secrets {
-		if value := key.Value.Reveal(); len(value) > 0 && (key.Until.IsZero() || a.Now().Before(key.Until)) {
+		if value := key.Value.Reveal(); key.Value.Known() && len(value) > 0 && (key.Until.IsZero() || a.Now().Before(key.Until)) {
 			return value, nil
 		}
 	}
-	return nil, errors.New("none of its secrets is valid now")
+	return nil, errors.New("none of its secrets is known here and valid now")
 }

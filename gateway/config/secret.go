@@ -24,6 +24,10 @@ func (s *Secret) Receive(t decode.Text) {
 // Reveal hands out a copy of the secret itself.
 func (s Secret) Reveal() []byte { return []byte(s.text) }
 
+// Known tells whether the secret's value is there; it is not where a reference
+// was let through unresolved.
+func (s Secret) Known() bool { return s.origin != decode.Unknown }
+
 // String returns [redacted].
 func (s Secret) String() string { return redacted }
 
