@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -122,7 +123,7 @@ func TestGate(t *testing.T) {
 func TestRatiosAreOfOneRound(t *testing.T) {
 	t.Parallel()
 	r := report{Runs: []figures{
-		{Scenario: bareName, Round: 1, Rate: 100}, {Scenario: "run", Round: 1, Rate: 50},
+		{Scenario: bareName, Round: 1, Rate: 100, ServerCPU: 20, GeneratorCPU: 10}, {Scenario: "run", Round: 1, Rate: 50, ServerCPU: 30, EngineCPU: 10, GeneratorCPU: 20},
 		{Scenario: bareName, Round: 2, Rate: 10}, {Scenario: "run", Round: 2, Rate: 4},
 		{Scenario: bareName, Round: 3, Rate: 1000}, {Scenario: "run", Round: 3, Rate: 300},
 	}}
@@ -131,8 +132,28 @@ func TestRatiosAreOfOneRound(t *testing.T) {
 	if m.Ratio != 0.4 || m.Rate != 50 || m.Lowest != 0.3 || m.Highest != 0.5 {
 		t.Errorf("got %+v", m)
 	}
+	if got := r.Runs[1].CPURatio; got != 0.5 {
+		t.Errorf("by CPU %v", got)
+	}
 	if got := m.verdict(); got != ", goal 0.45 missed" {
 		t.Errorf("verdict %q", got)
+	}
+}
+
+func TestReadAttempts(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `# TYPE gateway_delivery_attempts_total counter
+gateway_delivery_attempts_total{outcome="retryable",route="a"} 1
+gateway_delivery_attempts_total{outcome="succeeded",route="a"} 1.5e+06
+gateway_delivery_attempts_total{outcome="succeeded",route="b"} 2
+gateway_ready 1
+`)
+	}))
+	defer s.Close()
+	got, err := readAttempts(t.Context(), s.Listener.Addr().String())
+	if err != nil || len(got) != 2 || got["retryable"] != 1 || got["succeeded"] != 1_500_002 {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 
@@ -145,5 +166,22 @@ func TestProcessFigures(t *testing.T) {
 		if got, err := read(); err != nil || got <= 0 {
 			t.Errorf("%s: %d, %v", name, got, err)
 		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(bare))
+	defer s.Close()
+	work := task{Address: s.Listener.Addr().String(), Connections: 3, Threads: 2, Duration: 300 * time.Millisecond}
+	r, err := work.do(t.Context())
+	if err != nil || r.Sent == 0 || r.Answered == 0 || r.P99 < r.P50 || r.P50 == 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	none := httptest.NewServer(http.NotFoundHandler())
+	defer none.Close()
+	work.Address = none.Listener.Addr().String()
+	if _, err := work.do(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("refused: got %v", err)
 	}
 }

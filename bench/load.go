@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -43,6 +45,10 @@ func generate(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := json.NewDecoder(in).Decode(&t); err != nil {
 		return err
 	}
+	// Loops never let the collector stop them while they wait (see raw.go), and
+	// what one task allocates is little.
+	debug.SetGCPercent(-1)
+	runtime.GOMAXPROCS(t.Threads + 2)
 	r, err := t.do(ctx)
 	if err != nil {
 		return err

@@ -96,11 +96,11 @@ func (l *loop) run() error {
 		if now.After(l.until.Add(patience)) {
 			return fmt.Errorf("%d requests have no answer", l.underWay)
 		}
-		n, err := syscall.EpollWait(l.epoll, events, l.timeout())
+		n, err := rawEpollWait(l.epoll, events, l.timeout())
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			return fmt.Errorf("epoll: %w", err)
 		}
-		for _, e := range events[:max(0, n)] {
+		for _, e := range events[:n] {
 			if err := l.receive(l.conns[e.Fd]); err != nil {
 				return err
 			}
@@ -134,14 +134,14 @@ func (l *loop) send(c *conn) error {
 	l.gate.sent.Add(1)
 	l.underWay++
 	c.sent = time.Now()
-	if n, err := syscall.Write(c.fd, request); err != nil || n < len(request) {
+	if n, err := rawWrite(c.fd, request); err != nil || n < len(request) {
 		return fmt.Errorf("send: %d of %d bytes: %w", n, len(request), err)
 	}
 	return nil
 }
 
 func (l *loop) receive(c *conn) error {
-	n, err := syscall.Read(c.fd, c.buffer[len(c.answer):])
+	n, err := rawRead(c.fd, c.buffer[len(c.answer):])
 	if err != nil {
 		return fmt.Errorf("receive: %w", err)
 	}

@@ -33,15 +33,16 @@ type summary struct {
 
 // summarise puts ratios into the runs and takes medians over them.
 func (r *report) summarise(list []scenario) {
-	bare := map[int]float64{}
+	bare := map[int]figures{}
 	for _, f := range r.Runs {
 		if f.Scenario == bareName {
-			bare[f.Round] = f.Rate
+			bare[f.Round] = f
 		}
 	}
 	for i := range r.Runs {
-		if base := bare[r.Runs[i].Round]; base > 0 {
-			r.Runs[i].Ratio = r.Runs[i].Rate / base
+		f := &r.Runs[i]
+		if base, ok := bare[f.Round]; ok {
+			f.Ratio, f.CPURatio = f.Rate/base.Rate, base.cpu()/f.cpu()
 		}
 	}
 	for _, s := range list {
@@ -61,6 +62,7 @@ func (r *report) summary(s scenario) summary {
 		Scenario: s.name,
 		Rate:     mid(func(f figures) float64 { return f.Rate }),
 		Ratio:    mid(func(f figures) float64 { return f.Ratio }),
+		CPURatio: mid(func(f figures) float64 { return f.CPURatio }),
 		result: result{
 			P50: time.Duration(mid(func(f figures) float64 { return float64(f.P50) })),
 			P99: time.Duration(mid(func(f figures) float64 { return float64(f.P99) })),
@@ -98,7 +100,7 @@ func median(runs []figures, of func(figures) float64) float64 {
 	return values[middle]
 }
 
-const head = "events/s\tratio\tp50 ms\tp99 ms\tCPU µs: server\tengine\tload\tothers\tMiB: server\tengine\tevents/flush\t"
+const head = "events/s\tratio\tby CPU\tp50 ms\tp99 ms\tCPU µs: server\tengine\tload\tothers\tMiB: server\tengine\tevents/flush\t"
 
 func (r *report) print(out io.Writer) {
 	o := r.Options
@@ -117,14 +119,14 @@ func (r *report) print(out io.Writer) {
 	_ = t.Flush()
 	fmt.Fprintln(out)
 	for _, m := range r.Medians {
-		fmt.Fprintf(out, "%-9s %.2f of bare (%.2f to %.2f)%s: %s\n", m.Scenario, m.Ratio, m.Lowest, m.Highest, m.verdict(), m.what)
+		fmt.Fprintf(out, "%-9s %.2f of bare (%.2f to %.2f; by CPU %.2f)%s: %s\n", m.Scenario, m.Ratio, m.Lowest, m.Highest, m.CPURatio, m.verdict(), m.what)
 	}
 }
 
 func (f figures) row() string {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	return fmt.Sprintf("%.0f\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f\t%d\t%d\t%.1f\t",
-		f.Rate, f.Ratio, ms(f.P50), ms(f.P99), f.ServerCPU, f.EngineCPU, f.GeneratorCPU, f.Others,
+	return fmt.Sprintf("%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f\t%d\t%d\t%.1f\t",
+		f.Rate, f.Ratio, f.CPURatio, ms(f.P50), ms(f.P99), f.ServerCPU, f.EngineCPU, f.GeneratorCPU, f.Others,
 		f.ServerMemory>>20, f.EngineMemory>>20, f.EventsPerCommit)
 }
 

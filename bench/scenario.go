@@ -140,6 +140,10 @@ type figures struct {
 	// with their outcome on the disk. Ratio is to bare's in the same round.
 	Rate  float64 `json:"rate"`
 	Ratio float64 `json:"ratio"`
+	// CPURatio is the CPU that bare took for an event, the generator's
+	// included, to what this took: what the ratio would be if nothing ever
+	// waited. On a machine with other work it is the steadier of the two.
+	CPURatio float64 `json:"cpu_ratio"`
 	// CPU microseconds for each event; what else the machine did meanwhile, as
 	// a share of one CPU.
 	ServerCPU    float64 `json:"server_cpu_us"`
@@ -151,6 +155,8 @@ type figures struct {
 	EngineMemory    int64   `json:"engine_memory"`
 	EventsPerCommit float64 `json:"events_per_commit"`
 }
+
+func (f figures) cpu() float64 { return f.ServerCPU + f.EngineCPU + f.GeneratorCPU }
 
 // measure measures one scenario with fresh processes and an empty store.
 func (b *bench) measure(ctx context.Context, s scenario, round int) (f figures, err error) {
