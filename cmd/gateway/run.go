@@ -54,6 +54,7 @@ func (a *app) run(ctx context.Context, f runFlags) error {
 			f.logFormat = logConsole
 		}
 	}
+	tuneMemory()
 	log, err := a.logger(f)
 	if err != nil {
 		return err
