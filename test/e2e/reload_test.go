@@ -1,0 +1,307 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/api"
+)
+
+// revision is the n-th valid configuration. It differs from the others in the
+// webhook /hooks/v<n>; every third has not the route second.
+func revision(n int) string {
+	second := `
+  second:
+    events: [github.push]
+    run: main/note
+    with: {route: second}`
+	if n%3 == 2 {
+		second = ""
+	}
+	return fmt.Sprintf(`
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+store: {path: ./data}
+engines:
+  main:
+    plugin: ENGINE
+    env: {GATEWAY_TEST_PIDS: DIR/pids}
+    config: {journal: DIR/journal, delay: 5}
+webhooks:
+  in: {scheme: github, secrets: ["${env:E2E_SECRET}"]}
+  marker: {scheme: github, secrets: ["${env:E2E_SECRET}"], path: /hooks/v%d}
+routes:
+  first:
+    events: [github.push]
+    run: main/note
+    with: {route: first}%s
+`, n, second)
+}
+
+// mistake makes a configuration a broken one.
+type mistake struct {
+	name string
+	make func(yaml string) string
+	want string // in one of the problems
+}
+
+func mistakes() []mistake {
+	instead := func(old, with string) func(string) string {
+		return func(yaml string) string { return strings.Replace(yaml, old, with, 1) }
+	}
+	return []mistake{
+		{"syntax error", instead("version: 1", "version: 1\n\t]"), "tab"},
+		{"unknown key", instead("webhooks:", "wehbooks:"), "unknown"},
+		{"empty file", func(string) string { return "" }, "empty"},
+		{"half-written", func(yaml string) string { return yaml[:strings.Index(yaml, "E2E_SECRET}")] }, ""},
+		{"no version", instead("version: 1", ""), "version"},
+		{"unknown engine", instead("run: main/note", "run: mian/note"), "mian"},
+		{"unknown workflow", instead("run: main/note", "run: main/ntoe"), "ntoe"},
+		{"refused by the engine", instead("delay: 5", "delay: 5, refuse: not on a Monday"), "not on a Monday"},
+	}
+}
+
+// way is how a new configuration gets to the gateway.
+type way struct {
+	name  string
+	write func(s *site, yaml string)
+	// ask makes the gateway look; the watcher does when it is nil.
+	ask func(t *testing.T, s *site, valid bool)
+}
+
+func ways() []way {
+	return []way{
+		{"rename", (*site).write, nil},
+		{"truncate", truncate, nil},
+		{"SIGHUP", (*site).write, func(t *testing.T, s *site, _ bool) { s.current().signal(t, syscall.SIGHUP) }},
+		{"POST", (*site).write, post},
+		{"gateway reload", (*site).write, command},
+	}
+}
+
+// truncate empties the file and then writes it bit by bit, as a slow editor.
+func truncate(s *site, yaml string) {
+	f, err := os.Create(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text := s.fill(yaml)
+	for len(text) > 0 {
+		n := min(100, len(text))
+		if _, err := f.WriteString(text[:n]); err != nil {
+			s.t.Fatal(err)
+		}
+		text = text[n:]
+	}
+	if err := f.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func post(t *testing.T, s *site, valid bool) {
+	want := http.StatusOK
+	if !valid {
+		want = http.StatusUnprocessableEntity
+	}
+	if code, problems := s.current().reload(t); code != want {
+		t.Errorf("POST /-/reload: %d, want %d: %v", code, want, problems)
+	}
+}
+
+func command(t *testing.T, s *site, valid bool) {
+	out, err := exec.Command(built.gateway, "reload", "--admin", s.current().admin).CombinedOutput()
+	if valid != (err == nil) {
+		t.Errorf("gateway reload of a configuration that is valid: %v: %v: %s", valid, err, out)
+	}
+}
+
+// reloader changes a site's configuration again and again.
+type reloader struct {
+	*site
+	t      *testing.T
+	random *rand.Rand
+	// ways, and the valid configuration that should be in force.
+	ways []way
+	n    int
+}
+
+// Two hundred reloads under load, half of them broken: every request is
+// accepted, every event is run, what is valid is in force, what is broken
+// changes nothing and is told.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	t.Run("files", func(t *testing.T) {
+		t.Parallel()
+		reloads(t, newSite(t, revision(0)), ways(), 160)
+	})
+	t.Run("symlinks", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, revision(0))
+		mount(s)
+		reloads(t, s, []way{{"..data", swapData, nil}}, 40)
+	})
+}
+
+func reloads(t *testing.T, s *site, ways []way, times int) {
+	seed := fromEnv(t, "E2E_SEED", uint64(time.Now().UnixNano()))
+	t.Logf("E2E_SEED=%d", seed)
+	r := &reloader{site: s, t: t, random: rand.New(rand.NewPCG(seed, 0)), ways: ways}
+	l := s.start()
+	pid := l.enginePID(t, "main")
+	senders := startLoad(s, "in", 8, 5*time.Millisecond, true)
+	warm := times / 4
+	r.times(warm)
+	before := measure(t, l)
+	r.times(times - warm)
+	l.flat(t, before)
+	acked := senders.stop(t)
+	if r.n%3 == 2 { // what waits for the route second gets it back
+		r.valid(ways[0])
+	}
+	l.settle(t, 30*time.Second)
+	if now := l.enginePID(t, "main"); now != pid {
+		t.Errorf("the engine's process was %d and is %d, though no reload touched it", pid, now)
+	}
+	auditRoute(s.journal("journal"), "first", acked).check(t, "first")
+	l.undisturbed(t, "first")
+	l.undisturbed(t, "second")
+	var c api.ConfigStatus
+	l.get(t, "/api/v1/config", &c)
+	t.Logf("%d reloads accepted, %d refused, %d requests", c.Accepted, c.Refused, senders.sent)
+	if least := uint64(times / 2); c.Accepted < least || c.Refused < least {
+		t.Errorf("%d reloads accepted and %d refused, want at least %d each", c.Accepted, c.Refused, least)
+	}
+	l.stop(t)
+	s.nothingLeft(time.Second)
+}
+
+// times reloads so often: a valid configuration and a broken one in turn.
+func (r *reloader) times(n int) {
+	mistakes := mistakes()
+	for range n / 2 {
+		r.valid(r.ways[r.random.IntN(len(r.ways))])
+		r.broken(r.ways[r.random.IntN(len(r.ways))], mistakes[r.random.IntN(len(mistakes))])
+	}
+}
+
+func (r *reloader) valid(w way) {
+	r.t.Helper()
+	r.n++
+	w.write(r.site, revision(r.n))
+	if w.ask != nil {
+		w.ask(r.t, r.site, true)
+	}
+	until(r.t, 20*time.Second, fmt.Sprintf("%s: revision %d is in force", w.name, r.n), func() bool { return r.inForce(r.n) })
+	if r.inForce(r.n - 1) {
+		r.t.Errorf("%s: revision %d is still in force, beside the next", w.name, r.n-1)
+	}
+}
+
+func (r *reloader) broken(w way, m mistake) {
+	r.t.Helper()
+	live := r.config()
+	w.write(r.site, m.make(revision(r.n+1)))
+	if w.ask != nil {
+		w.ask(r.t, r.site, false)
+	}
+	until(r.t, 20*time.Second, fmt.Sprintf("%s, %s: the reload is refused, and the reason (with %q) told", w.name, m.name, m.want), func() bool {
+		now := r.config()
+		return now.Refused > live.Refused && !now.LastReload.OK && mentions(now.LastReload.Problems, m.want)
+	})
+	if now := r.config(); now.Revision != live.Revision || !r.inForce(r.n) {
+		r.t.Errorf("%s, %s: revision %s was live, now %s is", w.name, m.name, live.Revision, now.Revision)
+	}
+}
+
+func mentions(problems []api.ConfigProblem, want string) bool {
+	for _, p := range problems {
+		if strings.Contains(p.Path+": "+p.Message, want) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reloader) config() (c api.ConfigStatus) {
+	r.t.Helper()
+	r.current().get(r.t, "/api/v1/config", &c)
+	return c
+}
+
+// inForce tells whether the n-th configuration's webhook is there.
+func (r *reloader) inForce(n int) bool {
+	r.t.Helper()
+	resp, err := http.Get(fmt.Sprintf("%s/hooks/v%d/test", r.current().public, n))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// usage is what leaks.
+type usage struct{ goroutines, descriptors float64 }
+
+// measure takes the least of some readings: requests in flight come and go.
+func measure(t *testing.T, l *life) usage {
+	t.Helper()
+	least := usage{math.Inf(1), math.Inf(1)}
+	for range 20 {
+		least.goroutines = min(least.goroutines, l.gauge(t, "go_goroutines"))
+		least.descriptors = min(least.descriptors, l.gauge(t, "process_open_fds"))
+		time.Sleep(10 * time.Millisecond)
+	}
+	return least
+}
+
+// flat waits until no more is in use than before, give or take what requests
+// in flight need.
+func (l *life) flat(t *testing.T, before usage) {
+	t.Helper()
+	const give = 4
+	var now usage
+	defer func() { t.Logf("goroutines %v, then %v; descriptors %v, then %v", before.goroutines, now.goroutines, before.descriptors, now.descriptors) }()
+	until(t, 20*time.Second, "goroutines and descriptors are as they were", func() bool {
+		now = measure(t, l)
+		return now.goroutines <= before.goroutines+give && now.descriptors <= before.descriptors+give
+	})
+}
+
+// mount lays the configuration out as Kubernetes mounts one: the file is a
+// link into the folder ..data, itself a link, which is swapped.
+func mount(s *site) {
+	if err := errors.Join(os.Remove(s.config), os.Symlink("..data/gateway.yaml", s.config)); err != nil {
+		s.t.Fatal(err)
+	}
+	swapData(s, revision(0))
+}
+
+func swapData(s *site, yaml string) {
+	s.t.Helper()
+	folder, err := os.MkdirTemp(s.dir, "..2026_")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	data := s.path("..data")
+	old, _ := os.Readlink(data) // none at first
+	link := s.path("..data_tmp")
+	err = errors.Join(
+		os.WriteFile(filepath.Join(folder, "gateway.yaml"), []byte(s.fill(yaml)), 0o600),
+		os.Symlink(filepath.Base(folder), link), os.Rename(link, data))
+	if old != "" {
+		err = errors.Join(err, os.RemoveAll(s.path(old)))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
