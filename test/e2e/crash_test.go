@@ -17,8 +17,8 @@ store: {path: ./data}
 engines:
   main:
     plugin: ENGINE
-    env: {GATEWAY_TEST_PIDS: DIR/pids}
-    config: {journal: DIR/journal, delay: 5}
+    env: {GATEWAY_TEST_PIDS: DIR/out/pids}
+    config: {journal: DIR/out/journal, delay: 5}
 webhooks:
   in: {scheme: github, secrets: ["${env:E2E_SECRET}"]}
 routes:

@@ -19,13 +19,13 @@ store: {path: ./data}
 engines:
   victim:
     plugin: ENGINE
-    env: {GATEWAY_TEST_PIDS: DIR/pids}
-    config: {journal: DIR/victim, delay: 300}
+    env: {GATEWAY_TEST_PIDS: DIR/out/pids}
+    config: {journal: DIR/out/victim, delay: 300}
     limits: {timeout: 60s}
   bystander:
     plugin: ENGINE
-    env: {GATEWAY_TEST_PIDS: DIR/pids}
-    config: {journal: DIR/bystander, delay: 2}
+    env: {GATEWAY_TEST_PIDS: DIR/out/pids}
+    config: {journal: DIR/out/bystander, delay: 2}
 webhooks:
   victim: {scheme: github, secrets: ["${env:E2E_SECRET}"], type: '"victim." + event.data.do'}
   bystander: {scheme: github, secrets: ["${env:E2E_SECRET}"], type: '"bystander"'}
@@ -166,7 +166,7 @@ func (l *life) enginePID(t *testing.T, name string) int {
 // more, and no gateway's to find.
 func (s *site) endDetached() {
 	s.t.Helper()
-	text, err := os.ReadFile(s.path("victim.detached"))
+	text, err := os.ReadFile(s.path("out/victim.detached"))
 	if os.IsNotExist(err) {
 		return
 	}

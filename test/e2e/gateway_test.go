@@ -43,7 +43,9 @@ func newSite(t *testing.T, yaml string) *site {
 	t.Helper()
 	dir := t.TempDir()
 	s := &site{t: t, dir: dir, config: filepath.Join(dir, "gateway.yaml")}
-	if err := os.Mkdir(filepath.Join(dir, "pids"), 0o700); err != nil {
+	// What engines write is not beside the configuration: every file that is
+	// written there has the gateway look whether it is the configuration.
+	if err := os.MkdirAll(filepath.Join(dir, "out", "pids"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s.write(yaml)
@@ -94,7 +96,7 @@ func (s *site) start() *life {
 // launch starts the gateway and waits for nothing.
 func (s *site) launch(args ...string) *life {
 	s.t.Helper()
-	l := &life{exited: make(chan struct{}), output: tail{ready: make(chan struct{})}}
+	l := &life{exited: make(chan struct{}), output: tail{ready: make(chan struct{}), reasons: map[string]int{}}}
 	l.cmd = exec.Command(built.gateway, append([]string{"run", "--config", s.config, "--log-format", "json"}, args...)...)
 	l.cmd.Env = append(os.Environ(), "E2E_SECRET="+secret)
 	stderr, err := l.cmd.StderrPipe()
@@ -188,6 +190,7 @@ type tail struct {
 	mu            sync.Mutex
 	listen, admin string
 	lines         [][]byte
+	reasons       map[string]int // of reloads, as they are logged
 }
 
 // keptLines is how much of a log is kept.
@@ -204,7 +207,7 @@ func (o *tail) read(from io.Reader) {
 }
 
 func (o *tail) add(line []byte) {
-	var entry struct{ Msg, Listen, Admin string }
+	var entry struct{ Msg, Listen, Admin, Reason string }
 	isReady := json.Unmarshal(line, &entry) == nil && entry.Msg == "ready"
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -213,6 +216,9 @@ func (o *tail) add(line []byte) {
 	}
 	if o.lines = append(o.lines, line); len(o.lines) > keptLines {
 		o.lines = o.lines[1:]
+	}
+	if entry.Reason != "" {
+		o.reasons[entry.Reason]++
 	}
 	if isReady && o.listen == "" {
 		o.listen, o.admin = entry.Listen, entry.Admin
@@ -224,6 +230,13 @@ func (o *tail) addresses() (public, admin string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return "http://" + o.listen, "http://" + o.admin
+}
+
+// reloads is how many reloads were logged with a reason.
+func (o *tail) reloads(reason string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.reasons[reason]
 }
 
 func (o *tail) text() string {

@@ -19,7 +19,7 @@ type note struct {
 // journal reads what engines wrote, oldest first.
 func (s *site) journal(name string) (notes []note) {
 	s.t.Helper()
-	text, err := os.ReadFile(s.path(name))
+	text, err := os.ReadFile(s.path("out/" + name))
 	if err != nil {
 		s.t.Fatal(err)
 	}

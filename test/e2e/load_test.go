@@ -99,6 +99,14 @@ func (l *load) count() int {
 	return len(l.acked)
 }
 
+// sentAfter tells whether an event was accepted that was sent after a moment.
+func (l *load) sentAfter(id string, unixNano int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.acked[id]
+	return ok && at.UnixNano() > unixNano
+}
+
 // stop waits for the answers under way, and complains about odd ones.
 func (l *load) stop(t *testing.T) map[string]time.Time {
 	t.Helper()

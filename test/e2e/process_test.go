@@ -59,7 +59,7 @@ func processTable(t *testing.T) string {
 // engines lists the processes that the test engine ever had at this site.
 func (s *site) engines() map[int]bool {
 	s.t.Helper()
-	entries, err := os.ReadDir(s.path("pids"))
+	entries, err := os.ReadDir(s.path("out/pids"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

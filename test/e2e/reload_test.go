@@ -35,8 +35,8 @@ store: {path: ./data}
 engines:
   main:
     plugin: ENGINE
-    env: {GATEWAY_TEST_PIDS: DIR/pids}
-    config: {journal: DIR/journal, delay: 5}
+    env: {GATEWAY_TEST_PIDS: DIR/out/pids}
+    config: {journal: DIR/out/journal, delay: 5}
 webhooks:
   in: {scheme: github, secrets: ["${env:E2E_SECRET}"]}
   marker: {scheme: github, secrets: ["${env:E2E_SECRET}"], path: /hooks/v%d}
@@ -73,7 +73,9 @@ func mistakes() []mistake {
 
 // way is how a new configuration gets to the gateway.
 type way struct {
-	name  string
+	name string
+	// reason is what the gateway logs.
+	reason string
 	write func(s *site, yaml string)
 	// ask makes the gateway look; the watcher does when it is nil.
 	ask func(t *testing.T, s *site, valid bool)
@@ -81,11 +83,11 @@ type way struct {
 
 func ways() []way {
 	return []way{
-		{"rename", (*site).write, nil},
-		{"truncate", truncate, nil},
-		{"SIGHUP", (*site).write, func(t *testing.T, s *site, _ bool) { s.current().signal(t, syscall.SIGHUP) }},
-		{"POST", (*site).write, post},
-		{"gateway reload", (*site).write, command},
+		{"rename", "file", (*site).write, nil},
+		{"truncate", "file", truncate, nil},
+		{"SIGHUP", "SIGHUP", (*site).write, func(t *testing.T, s *site, _ bool) { s.current().signal(t, syscall.SIGHUP) }},
+		{"POST", "api", (*site).write, post},
+		{"gateway reload", "api", (*site).write, command},
 	}
 }
 
@@ -121,7 +123,7 @@ func post(t *testing.T, s *site, valid bool) {
 func command(t *testing.T, s *site, valid bool) {
 	out, err := exec.Command(built.gateway, "reload", "--admin", s.current().admin).CombinedOutput()
 	if valid != (err == nil) {
-		t.Errorf("gateway reload of a configuration that is valid: %v: %v: %s", valid, err, out)
+		t.Errorf("gateway reload of a configuration, valid %v: %v: %s", valid, err, out)
 	}
 }
 
@@ -148,7 +150,7 @@ func TestReload(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, revision(0))
 		mount(s)
-		reloads(t, s, []way{{"..data", swapData, nil}}, 40)
+		reloads(t, s, []way{{"..data", "file", swapData, nil}}, 40)
 	})
 }
 
@@ -158,7 +160,7 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 	r := &reloader{site: s, t: t, random: rand.New(rand.NewPCG(seed, 0)), ways: ways}
 	l := s.start()
 	pid := l.enginePID(t, "main")
-	senders := startLoad(s, "in", 8, 5*time.Millisecond, true)
+	senders := startLoad(s, "in", 8, 20*time.Millisecond, true)
 	warm := times / 4
 	r.times(warm)
 	before := measure(t, l)
@@ -183,6 +185,11 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 	}
 	l.stop(t)
 	s.nothingLeft(time.Second)
+	for _, w := range ways {
+		if l.output.reloads(w.reason) == 0 {
+			t.Errorf("no reload was logged with the reason %q, though there were some by %s", w.reason, w.name)
+		}
+	}
 }
 
 // times reloads so often: a valid configuration and a broken one in turn.
