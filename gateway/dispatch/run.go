@@ -314,11 +314,9 @@ func (d *Dispatcher) end(r *run) {
 
 // say tells of a run that has ended, and sends a dead letter with its change.
 func (d *Dispatcher) say(r *run, u engine.Update, c *store.Change) {
-	log := d.opts.Log.With(zap.String("event", r.d.EventID), zap.String("route", r.d.Route),
-		zap.Int("attempt", r.number), zap.String("delivery", r.d.ID()))
 	if c == nil {
 		if u.Kind == engine.Lost {
-			log.Info("run lost; unless discarded it will be asked for or started again", zap.String("why", u.Message))
+			d.opts.Log.Info("run lost; unless discarded it will be asked for or started again", r.fields(zap.String("why", u.Message))...)
 		}
 		return
 	}
@@ -326,9 +324,18 @@ func (d *Dispatcher) say(r *run, u engine.Update, c *store.Change) {
 	d.opts.Observe(Observation{Route: r.d.Route, Engine: r.rule.Engine, Outcome: last.Outcome, Took: last.Ended.Sub(last.Started)})
 	switch c.State {
 	case store.Dead:
-		log.Warn("delivery is dead", zap.String("outcome", last.Outcome), zap.String("message", last.Message))
+		d.opts.Log.Warn("delivery is dead", r.fields(zap.String("outcome", last.Outcome), zap.String("message", last.Message))...)
 		c.Emit = d.deadLetter(r)
 	case store.Pending:
-		log.Info("attempt failed", zap.String("outcome", last.Outcome), zap.String("message", last.Message), zap.Time("next", c.Due))
+		d.opts.Log.Info("attempt failed", r.fields(
+			zap.String("outcome", last.Outcome), zap.String("message", last.Message), zap.Time("next", c.Due))...)
 	}
+}
+
+// fields are those of every line about a run, and more.
+func (r *run) fields(more ...zap.Field) []zap.Field {
+	return append([]zap.Field{
+		zap.String("event", r.d.EventID), zap.String("route", r.d.Route),
+		zap.Int("attempt", r.number), zap.String("delivery", r.d.ID()),
+	}, more...)
 }
