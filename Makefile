@@ -42,7 +42,7 @@ check: TESTFLAGS = -race ## everything CI wants: format, vet, lint, generated fi
 check: format vet lint generated test
 
 format: ## fail on files that are not gofmt'ed
-	@files=$$(gofmt -l cmd gateway plugins examples); \
+	@files=$$(gofmt -l .); \
 		test -z "$$files" || { echo "not gofmt'ed (make fmt does it):"; echo "$$files"; exit 1; }
 
 vet: ## go vet

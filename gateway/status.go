@@ -119,7 +119,7 @@ func engineStatus(snap *snapshot) (list []api.EngineStatus) {
 		s := snap.engines[name].Status()
 		list = append(list, api.EngineStatus{
 			Name: name, Up: s.State == engine.Up, State: string(s.State), PID: s.PID, Version: s.Version, SHA256: s.SHA256,
-			Restarts: uint64(s.Restarts), InFlight: s.InFlight, Limit: snap.plan.Engines[name].InFlight, //nolint:gosec // counts up
+			Restarts: uint64(s.Restarts), InFlight: s.InFlight, Limit: snap.plan.Engines[name].InFlight,
 			LastError: s.LastError, StartedAt: s.StartedAt,
 		})
 	}

@@ -5,6 +5,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -80,7 +81,7 @@ func (in *Intake) Fire(ctx context.Context, ev *event.Event, slot store.Slot) er
 func (in *Intake) append(ctx context.Context, e *store.Entry) (store.Receipt, error) {
 	receipt, err := in.store.Append(ctx, e)
 	switch {
-	case err == store.ErrConflict:
+	case errors.Is(err, store.ErrConflict):
 		in.counts.Conflicts.Add(1)
 	case err != nil:
 		in.counts.Refused.Add(1)

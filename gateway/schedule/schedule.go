@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
 	// Zones must be known also where the host has no zone files.
 	_ "time/tzdata"
 

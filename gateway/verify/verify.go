@@ -3,6 +3,7 @@ package verify
 import (
 	"crypto/hmac"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"hash"
 	"net/http"
@@ -185,7 +186,7 @@ func (v *Verifier) read(h http.Header, offered string) (Result, error) {
 // id reads the delivery's id. One that is not signed may be absent.
 func (v *Verifier) id(h http.Header) (string, error) {
 	id, err := single(h, v.scheme.ID)
-	if err == Missing && !v.scheme.SignsID() {
+	if errors.Is(err, Missing) && !v.scheme.SignsID() {
 		return "", nil
 	}
 	if err == nil && !cleanID(id, v.scheme.SignsID()) {

@@ -466,7 +466,7 @@ func TestCutBody(t *testing.T) {
 		if _, err := io.WriteString(conn, raw); err != nil {
 			t.Fatal(err)
 		}
-		conn.(*net.TCPConn).CloseWrite()
+		_ = conn.(*net.TCPConn).CloseWrite()
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err == nil && res.StatusCode != 400 {
 			t.Errorf("%q: %d", raw, res.StatusCode)

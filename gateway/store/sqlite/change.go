@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
@@ -207,7 +208,7 @@ func (s *Store) operate(ctx context.Context, seq int64, change func(*conn, *stor
 			return nil
 		}
 		err = change(c, d)
-		if err == store.ErrState {
+		if errors.Is(err, store.ErrState) {
 			refused, err = err, nil
 		}
 		return err

@@ -79,7 +79,7 @@ func TestLookupManyKeys(t *testing.T) {
 	s, shut := start(t, Options{Dir: t.TempDir()})
 	defer shut()
 	ctx := context.Background()
-	var e store.Entry = *benchEntry(1, nil)
+	e := *benchEntry(1, nil)
 	for i := range byte(200) {
 		e.Keys = append(e.Keys, store.Key{9, i})
 	}
