@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// everyGitHubEvent takes whatever GitHub sends.
+const everyGitHubEvent = `
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+store: {path: ./data}
+engines:
+  main:
+    plugin: ENGINE
+    env: {GATEWAY_TEST_PIDS: DIR/out/pids}
+    config: {journal: DIR/out/journal}
+webhooks:
+  github: {scheme: github, secrets: ["${env:E2E_SECRET}"]}
+routes:
+  all:
+    events: ["github.*"]
+    run: main/note
+    with: {route: all}
+`
+
+// posted is what the script says about one request.
+type posted struct {
+	Event, Variant string
+	Code           int
+	EventID        string `json:"event_id"`
+	EventType      string `json:"event_type"`
+	Duplicate      bool
+}
+
+// GitHub's own library signs GitHub's own examples, of every kind of event:
+// those that are signed rightly become events of the right type, and no other.
+func TestGitHub(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
+		t.Log("node is not installed: not tested here, but in CI")
+		return
+	}
+	dir := nodeProject(t)
+	s := newSite(t, everyGitHubEvent)
+	l := s.start()
+	answers := map[string]int{"wrong": 401, "missing": 401, "doubled": 400, "one of each": 400, "tampered": 401, "right": 202, "again": 202}
+	kinds, accepted, repeats := map[string]bool{}, map[string]time.Time{}, 0
+	for _, p := range runScript(t, dir, "github.mjs", l.public+"/webhooks/github") {
+		if want := answers[p.Variant]; want == 0 || p.Code != want {
+			t.Errorf("%s, signature %s: %d, want %d", p.Event, p.Variant, p.Code, want)
+		}
+		switch p.Variant {
+		case "right":
+			kinds[p.Event] = true
+			if p.Duplicate { // some examples are there twice
+				repeats++
+			} else if accepted[p.EventID] = time.Now(); p.EventType != "github."+p.Event {
+				t.Errorf("%s became an event of type %q", p.Event, p.EventType)
+			}
+		case "again":
+			if _, known := accepted[p.EventID]; !p.Duplicate || !known {
+				t.Errorf("%s, sent again under a fresh id: %+v", p.Event, p)
+			}
+		}
+	}
+	t.Logf("%d kinds of events, %d examples, %d of them repeat another", len(kinds), len(accepted)+repeats, repeats)
+	if len(kinds) < 50 || repeats > len(accepted)/10 {
+		t.Errorf("%d kinds, %d examples, %d repeats: the examples are not what they were", len(kinds), len(accepted), repeats)
+	}
+	l.settle(t, 30*time.Second)
+	a := auditRoute(s.journal("journal"), "all", accepted)
+	if a.check(t, "all"); a.runs != len(accepted) {
+		t.Errorf("%d runs of %d events", a.runs, len(accepted))
+	}
+	l.stop(t)
+}
+
+// nodeProject is a copy of ../node with its dependencies, as they are pinned.
+func nodeProject(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "node"))); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+	npm.Dir = dir
+	if out, err := npm.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	return dir
+}
+
+func runScript(t *testing.T, dir, script, url string) (list []posted) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	node := exec.CommandContext(ctx, "node", script, url)
+	node.Dir, node.Env = dir, append(os.Environ(), "SECRET="+secret)
+	var stderr bytes.Buffer
+	node.Stderr = &stderr
+	out, err := node.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, stderr.String())
+	}
+	for line := range bytes.Lines(out) {
+		var p posted
+		if err := json.Unmarshal(line, &p); err != nil {
+			t.Fatalf("%s: %v: %q", script, err, line)
+		}
+		list = append(list, p)
+	}
+	return list
+}
