@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/event-gateway/gateway/"
+
+// allowed is the layering of the gateway's side: for each package, from the
+// lowest floor up, what it imports of this module and of strangers' modules.
+// An import that is not here is a decision that has not been made.
+var allowed = []struct{ name, imports, third string }{
+	// 1: values and what is known about them
+	{"gateway/event", "", ""},
+	{"gateway/expr", "event", "cel.dev/cel-go google.golang.org/protobuf"},
+	{"gateway/verify", "", ""},
+	{"gateway/config/files", "", "github.com/fsnotify/fsnotify"},
+	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
+	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
+	{"gateway/config", "config/decode config/document config/files", ""},
+	// 2: deciding and remembering
+	{"gateway/route", "event expr", ""},
+	{"gateway/store", "event", ""},
+	{"gateway/store/sqlite", "event store", "modernc.org/sqlite golang.org/x/sys"},
+	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
+	// 3: sources and engines
+	{"gateway/engine/process", "", "go.uber.org/zap golang.org/x/sys github.com/hashicorp/go-plugin"},
+	{"gateway/engine/link", "event plugins/sdk/proto/engine/v1", "google.golang.org/grpc google.golang.org/protobuf"},
+	{"gateway/engine", "engine/link engine/process plugins/sdk/wire plugins/sdk/proto/engine/v1",
+		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc"},
+	{"gateway/intake", "event route store", "go.uber.org/zap"},
+	{"gateway/webhook", "event expr store verify", "go.uber.org/zap golang.org/x/net"},
+	{"gateway/schedule", "event store", "go.uber.org/zap"},
+	// 4: running and showing
+	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
+	{"gateway/api", "event store", "go.uber.org/zap github.com/prometheus/client_golang github.com/prometheus/client_model github.com/prometheus/common github.com/google/uuid"},
+	{"gateway/rehearse", "event expr route store", ""},
+	{"gateway/ui", "api event store", "go.uber.org/zap"},
+	// 5: all together
+	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook rehearse ui",
+		"go.uber.org/zap golang.org/x/sys"},
+}
+
+// listed is a package as `go list -json` tells of it.
+type listed struct {
+	ImportPath, Dir, Doc string
+	GoFiles, Imports     []string
+}
+
+// list lists packages of this module.
+func list(t *testing.T, patterns ...string) (found []listed) {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,Doc,GoFiles,Imports"}, patterns...)...)
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &problems)
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var p listed
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		p.ImportPath = strings.TrimPrefix(p.ImportPath, module)
+		found = append(found, p)
+	}
+	return found
+}
+
+func TestLayers(t *testing.T) {
+	for _, p := range list(t, module+"gateway/...") {
+		i := slices.IndexFunc(allowed, func(a struct{ name, imports, third string }) bool { return a.name == p.ImportPath })
+		if i < 0 {
+			t.Errorf("%s is not in the table of packages in this file", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !mayImport(imported, strings.Fields(allowed[i].imports), strings.Fields(allowed[i].third)) {
+				t.Errorf("%s imports %s, which the table in this file does not allow", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+func mayImport(imported string, own, third []string) bool {
+	if short, ok := strings.CutPrefix(imported, module); ok {
+		return slices.Contains(own, short) || slices.Contains(own, strings.TrimPrefix(short, "gateway/"))
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	if !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(third, func(m string) bool { return imported == m || strings.HasPrefix(imported, m+"/") })
+}
+
+// TestFloors: what a package may import stands above it in the table.
+func TestFloors(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range allowed {
+		if p.name == "gateway" {
+			break // alone on its floor
+		}
+		for _, imported := range strings.Fields(p.imports) {
+			if full := path.Join("gateway", imported); !strings.HasPrefix(imported, "plugins/") && !seen[full] {
+				t.Errorf("%s may import %s, which is not below it", p.name, imported)
+			}
+		}
+		seen[p.name] = true
+	}
+}
+
+// TestContractSide: plugins know nothing of the gateway, and strangers'
+// modules have their places.
+func TestContractSide(t *testing.T) {
+	places := map[string][]string{
+		"github.com/spf13/cobra":         {"cmd/"},
+		"github.com/hashicorp/go-plugin": {"gateway/engine", "plugins/sdk"},
+		"github.com/hashicorp/go-hclog":  {"gateway/engine", "plugins/sdk"},
+		"modernc.org/":                   {"gateway/store/"},
+		"gopkg.in/yaml.v3":               {"gateway/config/", "cmd/gateway/screen"}, // reads; prints
+		"go.uber.org/zap":                {"gateway", "cmd/"},
+	}
+	for _, p := range list(t, module+"...") {
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(p.ImportPath, "plugins/") && strings.HasPrefix(imported, module+"gateway") {
+				t.Errorf("%s imports %s: the contract's side stands alone", p.ImportPath, imported)
+			}
+			for third, where := range places {
+				if strings.HasPrefix(imported, third) && !slices.ContainsFunc(where, func(w string) bool { return strings.HasPrefix(p.ImportPath, w) }) {
+					t.Errorf("%s imports %s, which belongs in %v", p.ImportPath, imported, where)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+// ledger keeps what was appended and answers what it is told to.
+type ledger struct {
+	entries []*store.Entry
+	receipt store.Receipt
+	err     error
+}
+
+func (l *ledger) Append(_ context.Context, e *store.Entry) (store.Receipt, error) {
+	l.entries = append(l.entries, e)
+	l.receipt.Deliveries = len(e.Deliveries)
+	return l.receipt, l.err
+}
+
+// setup is an intake with two routes for push and one whose condition fails.
+func setup(t *testing.T) (*Intake, *ledger, map[string]int, *observer.ObservedLogs) {
+	t.Helper()
+	table, mistakes := route.Compile([]route.Spec{
+		{Name: "a", Events: []string{"push"}, Engine: "e", Workflow: "build", Key: "event.data.ref", With: map[string]any{"ref": "${{ event.data.ref }}"}},
+		{Name: "b", Events: []string{"push"}, Engine: "f", Workflow: "tell"},
+		{Name: "broken", Events: []string{"push", "only.broken"}, When: "event.data.missing.more == 1"},
+	}, expr.New(), &route.Counters{})
+	if mistakes != nil {
+		t.Fatal(mistakes)
+	}
+	l, pending := &ledger{}, map[string]int{}
+	core, logs := observer.New(zap.DebugLevel)
+	rules := &Rules{Table: table, Revision: "r1", MaxPending: map[string]int{"b": 2}}
+	return New(l, func() *Rules { return rules }, func(r string) int { return pending[r] }, zap.New(core)), l, pending, logs
+}
+
+func push() *event.Event {
+	return &event.Event{ID: "1", Source: "/api", Type: "push", Body: []byte(`{"ref":"main"}`)}
+}
+
+var ctx = context.Background()
+
+func TestAccept(t *testing.T) {
+	in, l, _, logs := setup(t)
+	keys := []store.Key{store.KeyOf("x")}
+	receipt, err := in.Accept(ctx, push(), keys, store.DigestOf(nil))
+	if err != nil || receipt.Deliveries != 2 {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	e := l.entries[0]
+	if e.Revision != "r1" || e.Keys[0] != keys[0] || e.Digest != store.DigestOf(nil) || e.Slot != nil {
+		t.Errorf("entry %+v", e)
+	}
+	a, b := e.Deliveries[0], e.Deliveries[1]
+	if a.Route != "a" || a.Engine != "e" || a.Workflow != "build" || a.Key != "main" || string(a.Input) != `{"ref":"main"}` {
+		t.Errorf("first delivery %+v", a)
+	}
+	if b.Route != "b" || b.Engine != "f" || b.Key != "" || b.Input != nil {
+		t.Errorf("second delivery %+v", b)
+	}
+	misses := logs.FilterField(zap.String("route", "broken")).FilterField(zap.String("event", "1"))
+	if misses.Len() != 1 || logs.Len() != 1 {
+		t.Errorf("log %+v, want the route that could not tell", logs.All())
+	}
+}
+
+func TestCounts(t *testing.T) {
+	in, l, _, _ := setup(t)
+	unrouted := &event.Event{ID: "2", Type: "nobody"}
+	accept := func(ev *event.Event, r store.Receipt, err error) {
+		t.Helper()
+		l.receipt, l.err = r, err
+		if _, got := in.Accept(ctx, ev, nil, store.Digest{}); got != err {
+			t.Errorf("error %v, want %v", got, err)
+		}
+	}
+	accept(push(), store.Receipt{}, nil)
+	accept(unrouted, store.Receipt{}, nil)
+	for range 2 {
+		accept(push(), store.Receipt{Duplicate: true}, nil)
+	}
+	for range 3 {
+		accept(push(), store.Receipt{}, store.ErrConflict)
+	}
+	for range 4 {
+		accept(push(), store.Receipt{}, store.ErrFull)
+	}
+	c := in.Counts()
+	got := [...]uint64{c.Accepted.Load(), c.Unrouted.Load(), c.Duplicates.Load(), c.Conflicts.Load(), c.Refused.Load()}
+	if want := [...]uint64{2, 1, 2, 3, 4}; got != want {
+		t.Errorf("accepted, unrouted, duplicates, conflicts, refused: %v, want %v", got, want)
+	}
+}
+
+func TestMaxPending(t *testing.T) {
+	in, l, pending, _ := setup(t)
+	pending["a"], pending["b"] = 1_000_000, 1
+	if _, err := in.Accept(ctx, push(), nil, store.Digest{}); err != nil {
+		t.Errorf("below the bound: %v", err)
+	}
+	pending["b"] = 2
+	if _, err := in.Accept(ctx, push(), nil, store.Digest{}); !errors.Is(err, store.ErrBacklog) {
+		t.Errorf("at the bound: %v", err)
+	}
+	if err := in.Fire(ctx, push(), store.Slot{}); !errors.Is(err, store.ErrBacklog) {
+		t.Errorf("a schedule at the bound: %v", err)
+	}
+	if len(l.entries) != 1 || in.Counts().Refused.Load() != 2 {
+		t.Errorf("%d stored, %d refused", len(l.entries), in.Counts().Refused.Load())
+	}
+	if e := in.Route(push()); len(e.Deliveries) != 2 || e.Revision != "r1" {
+		t.Errorf("the gateway's own events are never refused: %+v", e)
+	}
+	if _, err := in.Accept(ctx, &event.Event{ID: "3", Type: "other"}, nil, store.Digest{}); err != nil {
+		t.Errorf("what does not go there: %v", err)
+	}
+}
+
+// However often and with whatever data a slot is fired, it is the same event.
+func TestFire(t *testing.T) {
+	in, l, _, _ := setup(t)
+	slot := store.Slot{Schedule: "s", Spec: "x", At: time.Unix(1_800_000_000, 0)}
+	for _, body := range []string{"1", "2"} {
+		if err := in.Fire(ctx, &event.Event{ID: "s@1", Source: "/schedules/s", Type: "schedule.s", Body: []byte(body)}, slot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b := l.entries[0], l.entries[1]; *a.Slot != slot || *b.Slot != slot || a.Digest != b.Digest || a.Keys != nil || b.Keys != nil {
+		t.Errorf("entries %+v %+v", a, b)
+	}
+	l.receipt.Duplicate = true
+	if err := in.Fire(ctx, &event.Event{ID: "s@1", Source: "/schedules/s"}, slot); err != nil {
+		t.Errorf("fired by another: %v", err)
+	}
+	l.err = store.ErrFailed
+	if err := in.Fire(ctx, push(), slot); err != store.ErrFailed {
+		t.Errorf("error %v", err)
+	}
+}
