@@ -140,7 +140,7 @@ func TestRatiosAreOfOneRound(t *testing.T) {
 	}
 }
 
-func TestReadAttempts(t *testing.T) {
+func TestReadMetrics(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `# TYPE gateway_delivery_attempts_total counter
@@ -151,8 +151,9 @@ gateway_ready 1
 `)
 	}))
 	defer s.Close()
-	got, err := readAttempts(t.Context(), s.Listener.Addr().String())
-	if err != nil || len(got) != 2 || got["retryable"] != 1 || got["succeeded"] != 1_500_002 {
+	m, err := readMetrics(t.Context(), s.Listener.Addr().String())
+	got := m.attempts()
+	if m["gateway_ready"] != 1 || err != nil || len(got) != 2 || got["retryable"] != 1 || got["succeeded"] != 1_500_002 {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"syscall"
@@ -11,15 +12,25 @@ import (
 
 // meter reads what processes took while a load ran.
 type meter struct {
-	server, engine int // process ids; no engine: 0
-	before         usage
-	began          time.Time
+	server int    // process id
+	admin  string // of a gateway
+	engine int    // process id, 0 without one
+	began  time.Time
+	before usage
 }
 
-// usage is CPU time so far.
-type usage struct{ server, engine, all time.Duration }
+// usage is what was taken so far.
+type usage struct {
+	server, engine, all time.Duration
+	metrics             metrics
+}
 
-func (m *meter) read() (u usage, err error) {
+func (m *meter) read(ctx context.Context) (u usage, err error) {
+	if m.admin != "" {
+		if u.metrics, err = readMetrics(ctx, m.admin); err != nil {
+			return u, err
+		}
+	}
 	if u.server, err = cpuTime(m.server); err != nil {
 		return u, err
 	}
@@ -32,16 +43,23 @@ func (m *meter) read() (u usage, err error) {
 	return u, err
 }
 
-func (m *meter) start() (err error) {
+func (m *meter) start(ctx context.Context) (err error) {
 	m.began = time.Now()
-	m.before, err = m.read()
+	if m.admin != "" {
+		s, err := readStatus(ctx, m.admin)
+		if err != nil {
+			return err
+		}
+		m.engine = s.engine()
+	}
+	m.before, err = m.read(ctx)
 	return err
 }
 
 // stop puts into f what was taken since start. The generator has ended and
 // brings its own time.
-func (m *meter) stop(f *figures, generator time.Duration) error {
-	now, err := m.read()
+func (m *meter) stop(ctx context.Context, f *figures, generator time.Duration) error {
+	now, err := m.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,6 +67,8 @@ func (m *meter) stop(f *figures, generator time.Duration) error {
 	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(f.Sent) }
 	f.ServerCPU, f.EngineCPU, f.GeneratorCPU = each(server), each(engine), each(generator)
 	f.Others = max(0, (now.all-m.before.all-server-engine-generator).Seconds()) / time.Since(m.began).Seconds()
+	f.Allocations = (now.metrics[allocations] - m.before.metrics[allocations]) / float64(f.Sent)
+	f.Allocated = (now.metrics[allocatedBytes] - m.before.metrics[allocatedBytes]) / float64(f.Sent)
 	if f.ServerMemory, err = peakMemory(m.server); err != nil || m.engine == 0 {
 		return err
 	}

@@ -74,6 +74,8 @@ func (r *report) summary(s scenario) summary {
 		ServerMemory:    int64(mid(func(f figures) float64 { return float64(f.ServerMemory) })),
 		EngineMemory:    int64(mid(func(f figures) float64 { return float64(f.EngineMemory) })),
 		EventsPerCommit: mid(func(f figures) float64 { return f.EventsPerCommit }),
+		Allocations:     mid(func(f figures) float64 { return f.Allocations }),
+		Allocated:       mid(func(f figures) float64 { return f.Allocated }),
 	}}
 	for i, f := range runs {
 		if i == 0 || f.Ratio < m.Lowest {
@@ -100,7 +102,7 @@ func median(runs []figures, of func(figures) float64) float64 {
 	return values[middle]
 }
 
-const head = "events/s\tratio\tby CPU\tp50 ms\tp99 ms\tCPU µs: server\tengine\tload\tothers\tMiB: server\tengine\tevents/flush\t"
+const head = "events/s\tratio\tby CPU\tp50 ms\tp99 ms\tCPU µs: server\tengine\tload\tothers\tMiB: server\tengine\tallocs\tKiB\tevents/flush\t"
 
 func (r *report) print(out io.Writer) {
 	o := r.Options
@@ -125,9 +127,9 @@ func (r *report) print(out io.Writer) {
 
 func (f figures) row() string {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	return fmt.Sprintf("%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f\t%d\t%d\t%.1f\t",
+	return fmt.Sprintf("%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f\t%d\t%d\t%.0f\t%.1f\t%.1f\t",
 		f.Rate, f.Ratio, f.CPURatio, ms(f.P50), ms(f.P99), f.ServerCPU, f.EngineCPU, f.GeneratorCPU, f.Others,
-		f.ServerMemory>>20, f.EngineMemory>>20, f.EventsPerCommit)
+		f.ServerMemory>>20, f.EngineMemory>>20, f.Allocations, f.Allocated/1024, f.EventsPerCommit)
 }
 
 func (m summary) verdict() string {

@@ -154,6 +154,9 @@ type figures struct {
 	ServerMemory    int64   `json:"server_memory"`
 	EngineMemory    int64   `json:"engine_memory"`
 	EventsPerCommit float64 `json:"events_per_commit"`
+	// What the gateway allocated for each event.
+	Allocations float64 `json:"allocations"`
+	Allocated   float64 `json:"allocated_bytes"`
 }
 
 func (f figures) cpu() float64 { return f.ServerCPU + f.EngineCPU + f.GeneratorCPU }
@@ -178,28 +181,22 @@ func (b *bench) measure(ctx context.Context, s scenario, round int) (f figures, 
 	if s.runs {
 		t.Admin = target.Admin
 	}
-	var first *status
-	if target.Admin != "" {
-		if first, err = readStatus(ctx, target.Admin); err != nil {
-			return f, err
-		}
-	}
-	m := meter{server: target.cmd.Process.Pid, engine: first.engine()}
-	if err := m.start(); err != nil {
+	m := meter{server: target.cmd.Process.Pid, admin: target.Admin}
+	if err := m.start(ctx); err != nil {
 		return f, err
 	}
 	var generator time.Duration
 	if f.result, generator, err = load(ctx, t); err != nil {
 		return f, err
 	}
-	if err := m.stop(&f, generator); err != nil {
+	if err := m.stop(ctx, &f, generator); err != nil {
 		return f, err
 	}
 	f.Rate = f.Answered
 	if s.runs {
 		f.Rate = f.Settled
 	}
-	if first == nil {
+	if s.name == bareName {
 		return f, nil
 	}
 	return f, verify(ctx, target.Admin, s, &f)
@@ -252,10 +249,11 @@ func verify(ctx context.Context, admin string, s scenario, f *figures) error {
 	if s.runs {
 		unrouted, succeeded = 0, sent
 	}
-	attempts, err := readAttempts(ctx, admin)
+	m, err := readMetrics(ctx, admin)
 	if err != nil {
 		return err
 	}
+	attempts := m.attempts()
 	for _, c := range []struct {
 		what      string
 		got, want int64

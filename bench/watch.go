@@ -3,14 +3,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -140,7 +137,7 @@ func settled(samples []sample, from, until time.Time) float64 {
 
 // engine is the engine's process, 0 without one.
 func (s *status) engine() int {
-	if s == nil || len(s.Engines) == 0 {
+	if len(s.Engines) == 0 {
 		return 0
 	}
 	return s.Engines[0].PID
@@ -151,33 +148,4 @@ func (s *status) restarts() (n int) {
 		n += e.Restarts
 	}
 	return n
-}
-
-// readAttempts counts the attempts that ended, by outcome, from the metrics.
-func readAttempts(ctx context.Context, admin string) (map[string]int64, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	counts := map[string]int64{}
-	lines := bufio.NewScanner(answer.Body)
-	for lines.Scan() {
-		rest, ok := strings.CutPrefix(lines.Text(), `gateway_delivery_attempts_total{outcome="`)
-		if !ok {
-			continue
-		}
-		outcome, rest, _ := strings.Cut(rest, `"`)
-		_, number, _ := strings.Cut(rest, "} ")
-		n, err := strconv.ParseFloat(number, 64)
-		if err != nil {
-			return nil, fmt.Errorf("metrics: %q: %w", lines.Text(), err)
-		}
-		counts[outcome] += int64(n)
-	}
-	return counts, lines.Err()
 }
