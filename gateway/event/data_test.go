@@ -48,10 +48,10 @@ func TestData(t *testing.T) {
 func TestDataErrors(t *testing.T) {
 	const form = "application/x-www-form-urlencoded"
 	for _, test := range []struct{ name, contentType, body, want string }{
-		{"no json", "", "{", "body: not valid JSON near byte"},
+		{"no json", "", "{", "body: not valid JSON at byte 2"},
 		{"half a json", "application/json", `{"a":1`, "body: not valid JSON"},
-		{"two values", "application/json", `{} {}`, "body: more than one JSON value"},
-		{"rubbish behind", "application/json", `{} x`, "body: more than one JSON value"},
+		{"two values", "application/json", `{} {}`, "body: not valid JSON at byte 4"},
+		{"rubbish behind", "application/json", `{} x`, "body: not valid JSON at byte 4"},
 		{"no form", form, "a=%zz", "body: not a valid form"},
 		{"very deep", "", strings.Repeat("[", 200_000) + strings.Repeat("]", 200_000), "body: not valid JSON"},
 	} {
