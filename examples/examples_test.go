@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write what came out to expected.json")
 func TestExamples(t *testing.T) {
 	root := tree(t)
 	t.Run("payment", func(t *testing.T) { story(t, root, "payment") })
-	t.Run("github-push", func(t *testing.T) { story(t, root, "github-push") })
+	t.Run("github-push", func(t *testing.T) { otherBranches(t, story(t, root, "github-push")) })
 	t.Run("daily-report", func(t *testing.T) { onSchedule(t, story(t, root, "daily-report")) })
 	t.Run("hello", func(t *testing.T) { hello(t, root) })
 }
@@ -105,6 +105,20 @@ func compare(t *testing.T, path string, got outcomes) {
 	}
 	if string(text) != string(want) {
 		t.Errorf("%s is different; now it is\n%s", path, text)
+	}
+}
+
+// otherBranches names another branch in the configuration while the gateway
+// runs: the list there decides, and nothing else does.
+func otherBranches(t *testing.T, g *running) {
+	g.edit("[refs/heads/main, refs/heads/production]", "[refs/heads/next]")
+	g.run("reload", "--admin", strings.TrimPrefix(g.admin, "http://"))
+	for branch, routes := range map[string]string{"main": "0 routes", "next": "1 route"} {
+		answer := g.run("send", "--webhook", "github", "--event", "push", "--url", g.public+"/webhooks/github",
+			"--data", `{"ref":"refs/heads/`+branch+`","deleted":false,"after":"c0ffee","repository":{"full_name":"acme-tea/shop"},"pusher":{"name":"mina"}}`)
+		if !strings.HasSuffix(answer, ", "+routes+"\n") {
+			t.Errorf("a push to %s: %q, want %s", branch, answer, routes)
+		}
 	}
 }
 
