@@ -226,7 +226,8 @@ func TestBounds(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
 			_, err := must(env.Template("${{" + tt.src + "}}")).Render(ev)
-			if !says(err, tt.err) {
+			// A slow machine meets the limit of time before that of cost.
+			if !says(err, tt.err) && (tt.err != "cost limit" || !says(err, "deadline exceeded")) {
 				t.Errorf("got %v, want %q", err, tt.err)
 			}
 			if took := time.Since(begin); took > 5*time.Second {

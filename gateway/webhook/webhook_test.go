@@ -240,7 +240,7 @@ func TestAnswers(t *testing.T) {
 		{name: "from the future", request: request{path: "/hooks/partner", body: `{}`, signed: &partner, at: time.Hour}, status: 401, reason: "unauthorized_stale"},
 		{name: "other address", request: request{path: "/webhooks/inside", body: `{}`}, status: 401, reason: "unauthorized_address"},
 		{name: "doubled", request: request{path: "/webhooks/github_push", body: `{}`, signed: &github, header: with("X-Hub-Signature-256", "sha256=00")}, status: 400, detail: "more than once", reason: "unauthorized_doubled"},
-		{name: "not JSON", request: request{path: "/webhooks/open", body: `{"a":}`}, status: 400, detail: "not valid JSON near byte", reason: "invalid"},
+		{name: "not JSON", request: request{path: "/webhooks/open", body: `{"a":}`}, status: 400, detail: "not valid JSON at byte", reason: "invalid"},
 		{name: "type fails", request: request{path: "/hooks/partner", body: `{}`, signed: &partner, header: with("X-Request-Id", "r")}, status: 400, detail: "type: no such key: kind", reason: "invalid"},
 		{name: "id fails", request: request{path: "/hooks/partner", body: `{"kind":"x"}`, signed: &partner}, status: 400, detail: "id: no such key: x-request-id", reason: "invalid"},
 		{name: "type empty of meaning", request: request{path: "/hooks/partner", body: `{"kind":"a\nb"}`, signed: &partner, header: with("X-Request-Id", "r")}, status: 400, detail: "type: holds control characters", reason: "invalid"},
