@@ -64,8 +64,10 @@ type Gateway struct {
 	backlog atomic.Pointer[backlog]
 	ready   atomic.Bool
 	// reloading is held by a reload and by stopping, so that neither meets the
-	// other half-way.
+	// other half-way; running ends when the gateway stops, and with it a reload
+	// that waits for an engine to start.
 	reloading sync.Mutex
+	running   context.Context
 	stopping  bool
 	reloads   reloadLog
 }
@@ -175,6 +177,7 @@ const (
 func (g *Gateway) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, g.close()) }()
 	l := newLifetimes(ctx, g.log)
+	g.running = l.ctx
 	defer func() { err = errors.Join(l.stop(), err) }()
 	l.start("store", defaultTime, g.store.Run)
 	l.start("engines", engineTime, g.pool.Run)
@@ -197,7 +200,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 // bringUp starts the engines of the first snapshot and puts it in force.
 func (g *Gateway) bringUp(ctx context.Context) error {
 	snap := g.current.Load()
-	problems := snap.acquire(ctx, g.pool)
+	problems := snap.acquire(ctx, g.pool, nil)
 	if problems.Failed() {
 		snap.release()
 		if err := ctx.Err(); err != nil {

@@ -55,10 +55,16 @@ func (g *Gateway) Reload(ctx context.Context, reason string) (api.ReloadResult, 
 	if g.stopping || !g.ready.Load() {
 		return api.ReloadResult{}, errStopping
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(g.running, cancel)()
 	old := g.current.Load()
 	snap, problems := g.prepare(ctx, old)
 	result := api.ReloadResult{Revision: old.revision, Problems: apiProblems(problems)}
 	if problems.Failed() {
+		if g.running.Err() != nil {
+			return result, errStopping
+		}
 		g.reloads.add(result)
 		g.log.Error("configuration refused, the old one stays", zap.String("reason", reason), zap.Error(problems))
 		return result, nil
@@ -83,7 +89,7 @@ func (g *Gateway) prepare(ctx context.Context, old *snapshot) (*snapshot, config
 	if problems.Failed() {
 		return nil, problems
 	}
-	if problems = append(problems, snap.acquire(ctx, g.pool)...); problems.Failed() {
+	if problems = append(problems, snap.acquire(ctx, g.pool, old)...); problems.Failed() {
 		snap.release()
 	}
 	problems.Sort()

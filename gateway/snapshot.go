@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,6 +29,7 @@ type snapshot struct {
 	rules     *intake.Rules
 	schedules []*schedule.Schedule
 	engines   map[string]*engine.Engine
+	answered  map[question]bool // by the engines, see asking
 	plan      *dispatch.Plan
 }
 
@@ -51,7 +51,7 @@ func Validate(path string, opts config.Options) (config.Problems, error) {
 // that is live.
 func (g *Gateway) compile(doc *config.Document) (*snapshot, config.Problems) {
 	b := builder{g: g, doc: doc, snap: &snapshot{
-		doc: doc, revision: doc.Revision[:12], loadedAt: time.Now(), engines: map[string]*engine.Engine{},
+		doc: doc, revision: doc.Revision[:12], loadedAt: time.Now(), engines: map[string]*engine.Engine{}, answered: map[question]bool{},
 	}}
 	b.compileWebhooks()
 	b.compileRoutes()
@@ -236,94 +236,6 @@ func (b *builder) compileSchedules() {
 			continue
 		}
 		b.snap.schedules = append(b.snap.schedules, compiled)
-	}
-}
-
-// acquire starts or shares the engines and asks them about every route. On
-// failure release gives back what was acquired.
-func (s *snapshot) acquire(ctx context.Context, pool *engine.Pool) config.Problems {
-	b := builder{doc: s.doc, snap: s}
-	for _, name := range sortedKeys(s.doc.Config.Engines) {
-		e := s.doc.Config.Engines[name]
-		started, err := pool.Acquire(ctx, b.engineSpec(name, e))
-		if err != nil {
-			b.engineProblem(name, err)
-			continue
-		}
-		s.engines[name] = started
-		s.plan.Engines[name] = dispatch.Lane{Engine: started, InFlight: e.Limits.InFlight, Timeout: time.Duration(e.Limits.Timeout)}
-	}
-	for _, r := range s.rules.Table.Routes() {
-		if e := s.engines[r.Engine]; e != nil {
-			b.checkRoute(ctx, e, r)
-		}
-	}
-	b.problems.Sort()
-	return b.problems
-}
-
-// release gives the engines back; those that no other snapshot uses drain and
-// stop in the background.
-func (s *snapshot) release() {
-	for _, e := range s.engines {
-		e.Release()
-	}
-}
-
-func (b *builder) engineSpec(name string, e config.Engine) engine.Spec {
-	env := make(map[string]string, len(e.Env))
-	for k, v := range e.Env {
-		env[k] = string(v.Reveal())
-	}
-	return engine.Spec{
-		Name: name, Path: e.Plugin, SHA256: e.SHA256, Args: e.Args, Env: env, Config: e.Config,
-		BaseDir: b.baseDir(), Plain: e.Transport == "plain", MaxMessage: b.maxMessage(),
-		StartTimeout: time.Duration(e.Limits.StartTimeout), Drain: time.Duration(e.Limits.Drain),
-		Restarts: e.Limits.Restarts.Count, RestartWindow: time.Duration(e.Limits.Restarts.Window),
-	}
-}
-
-// overhead is what a message holds beside a body and its decoded form.
-const overhead = 4 << 20
-
-// maxMessage is the largest message to an engine: the largest body that is
-// accepted, once as it came and once as JSON.
-func (b *builder) maxMessage() int64 {
-	most := b.doc.Config.Server.MaxBody
-	for _, w := range b.doc.Config.Webhooks {
-		most = max(most, w.MaxBody)
-	}
-	return 3*int64(most) + overhead
-}
-
-func (b *builder) engineProblem(name string, err error) {
-	path := "engines." + name
-	var refused *engine.ConfigError
-	var sum *engine.ChecksumError
-	switch {
-	case errors.As(err, &refused):
-		for _, p := range refused.Problems {
-			at := strings.Join(append([]string{path, "config"}, p.Path...), ".")
-			b.problems = append(b.problems, b.doc.Problem(at, p.Message, ""))
-		}
-	case errors.As(err, &sum):
-		b.report(path+".sha256", err)
-	default:
-		b.report(path+".plugin", err)
-	}
-}
-
-func (b *builder) checkRoute(ctx context.Context, e *engine.Engine, r *route.Route) {
-	problems, err := e.Check(ctx, r.Workflow, r.Constant, r.Computed)
-	if err != nil {
-		b.report("routes."+r.Name+".run", fmt.Errorf("the engine could not be asked: %w", err))
-	}
-	for _, p := range problems {
-		path := "routes." + r.Name + ".run"
-		if len(p.Path) > 0 {
-			path = strings.Join(append([]string{"routes", r.Name, "with"}, p.Path...), ".")
-		}
-		b.problems = append(b.problems, b.doc.Problem(path, p.Message, ""))
 	}
 }
 

@@ -56,6 +56,16 @@ func newSite(t *testing.T, yaml string) *site {
 // write puts a configuration in place as most editors do.
 func (s *site) write(yaml string) { s.replace(s.config, []byte(s.fill(yaml)), 0o600) }
 
+// read is the configuration as it is now.
+func (s *site) read() string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
 // replace writes beside a file and renames.
 func (s *site) replace(path string, content []byte, mode os.FileMode) {
 	s.t.Helper()

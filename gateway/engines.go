@@ -1,0 +1,151 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/dispatch"
+	"github.com/event-gateway/gateway/gateway/engine"
+	"github.com/event-gateway/gateway/gateway/route"
+)
+
+// acquire starts or shares the engines and asks them about every route; old is
+// the snapshot in force, nil at the start. On failure release gives back what
+// was acquired.
+func (s *snapshot) acquire(ctx context.Context, pool *engine.Pool, old *snapshot) config.Problems {
+	b := builder{doc: s.doc, snap: s}
+	asking := asking{builder: &b, silent: map[*engine.Engine]error{}}
+	if old != nil {
+		asking.answered = old.answered
+	}
+	for _, name := range sortedKeys(s.doc.Config.Engines) {
+		e := s.doc.Config.Engines[name]
+		started, err := pool.Acquire(ctx, b.engineSpec(name, e))
+		if err != nil {
+			b.engineProblem(name, err)
+			continue
+		}
+		s.engines[name] = started
+		s.plan.Engines[name] = dispatch.Lane{Engine: started, InFlight: e.Limits.InFlight, Timeout: time.Duration(e.Limits.Timeout)}
+	}
+	for _, r := range s.rules.Table.Routes() {
+		if e := s.engines[r.Engine]; e != nil {
+			asking.about(ctx, e, r)
+		}
+	}
+	b.problems.Sort()
+	return b.problems
+}
+
+// release gives the engines back; those that no other snapshot uses drain and
+// stop in the background.
+func (s *snapshot) release() {
+	for _, e := range s.engines {
+		e.Release()
+	}
+}
+
+func (b *builder) engineSpec(name string, e config.Engine) engine.Spec {
+	env := make(map[string]string, len(e.Env))
+	for k, v := range e.Env {
+		env[k] = string(v.Reveal())
+	}
+	return engine.Spec{
+		Name: name, Path: e.Plugin, SHA256: e.SHA256, Args: e.Args, Env: env, Config: e.Config,
+		BaseDir: b.baseDir(), Plain: e.Transport == "plain", MaxMessage: b.maxMessage(),
+		StartTimeout: time.Duration(e.Limits.StartTimeout), Drain: time.Duration(e.Limits.Drain),
+		Restarts: e.Limits.Restarts.Count, RestartWindow: time.Duration(e.Limits.Restarts.Window),
+	}
+}
+
+// overhead is what a message holds beside a body and its decoded form.
+const overhead = 4 << 20
+
+// maxMessage is the largest message to an engine: the largest body that is
+// accepted, once as it came and once as JSON.
+func (b *builder) maxMessage() int64 {
+	most := b.doc.Config.Server.MaxBody
+	for _, w := range b.doc.Config.Webhooks {
+		most = max(most, w.MaxBody)
+	}
+	return 3*int64(most) + overhead
+}
+
+func (b *builder) engineProblem(name string, err error) {
+	path := "engines." + name
+	var refused *engine.ConfigError
+	var sum *engine.ChecksumError
+	switch {
+	case errors.As(err, &refused):
+		for _, p := range refused.Problems {
+			at := strings.Join(append([]string{path, "config"}, p.Path...), ".")
+			b.problems = append(b.problems, b.doc.Problem(at, p.Message, ""))
+		}
+	case errors.As(err, &sum):
+		b.report(path+".sha256", err)
+	default:
+		b.report(path+".plugin", err)
+	}
+}
+
+// question is what an engine is asked about a route.
+type question struct {
+	engine                       *engine.Engine
+	workflow, constant, computed string
+}
+
+// asking asks engines about routes. What the snapshot in force had answered
+// goes on to hold when an engine can't answer just now: one that is down or
+// hangs keeps nobody from changing everything else.
+type asking struct {
+	*builder
+	answered map[question]bool
+	// silent are the engines that did not answer: they are asked no more.
+	silent map[*engine.Engine]error
+}
+
+// answerTime is what an engine gets for a question that it has answered
+// before.
+const answerTime = 2 * time.Second
+
+func (a *asking) about(ctx context.Context, e *engine.Engine, r *route.Route) {
+	q := question{e, r.Workflow, string(r.Constant), strings.Join(r.Computed, "\x00")}
+	path := "routes." + r.Name
+	problems, err := a.ask(ctx, q, r)
+	switch {
+	case err != nil && a.answered[q]:
+		p := a.doc.Problem(path+".run", fmt.Sprintf("the engine could not be asked again, and had accepted this before: %v", err), "")
+		p.Severity = config.Warning
+		a.problems = append(a.problems, p)
+	case err != nil:
+		a.report(path+".run", fmt.Errorf("the engine could not be asked: %w", err))
+	}
+	for _, p := range problems {
+		at := path + ".run"
+		if len(p.Path) > 0 {
+			at = strings.Join(append([]string{path, "with"}, p.Path...), ".")
+		}
+		a.problems = append(a.problems, a.doc.Problem(at, p.Message, ""))
+	}
+	a.snap.answered[q] = len(problems) == 0
+}
+
+func (a *asking) ask(ctx context.Context, q question, r *route.Route) ([]engine.Problem, error) {
+	if err := a.silent[q.engine]; err != nil {
+		return nil, err
+	}
+	if a.answered[q] {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, answerTime)
+		defer cancel()
+	}
+	problems, err := q.engine.Check(ctx, r.Workflow, r.Constant, r.Computed)
+	if err != nil {
+		a.silent[q.engine] = err
+	}
+	return problems, err
+}
