@@ -113,10 +113,10 @@ func (l *life) status(t *testing.T) (r api.StatusReport) {
 // settle waits until every delivery has ended.
 func (l *life) settle(t *testing.T, limit time.Duration) {
 	t.Helper()
-	open := int64(-1)
 	deadline := time.Now().Add(limit)
 	for ; ; time.Sleep(20 * time.Millisecond) {
-		if open = l.status(t).Store.Pending; open == 0 {
+		open := l.status(t).Store.Pending
+		if open == 0 {
 			return
 		}
 		if time.Now().After(deadline) {

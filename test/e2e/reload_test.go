@@ -76,7 +76,7 @@ type way struct {
 	name string
 	// reason is what the gateway logs.
 	reason string
-	write func(s *site, yaml string)
+	write  func(s *site, yaml string)
 	// ask makes the gateway look; the watcher does when it is nil.
 	ask func(t *testing.T, s *site, valid bool)
 }
@@ -277,7 +277,9 @@ func (l *life) flat(t *testing.T, before usage) {
 	t.Helper()
 	const give = 4
 	var now usage
-	defer func() { t.Logf("goroutines %v, then %v; descriptors %v, then %v", before.goroutines, now.goroutines, before.descriptors, now.descriptors) }()
+	defer func() {
+		t.Logf("goroutines %v, then %v; descriptors %v, then %v", before.goroutines, now.goroutines, before.descriptors, now.descriptors)
+	}()
 	until(t, 20*time.Second, "goroutines and descriptors are as they were", func() bool {
 		now = measure(t, l)
 		return now.goroutines <= before.goroutines+give && now.descriptors <= before.descriptors+give

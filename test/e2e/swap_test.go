@@ -11,7 +11,9 @@ import (
 )
 
 // ownEngine has an engine whose program is the site's own.
-func ownEngine() string { return strings.Replace(everyEvent, "plugin: ENGINE", "plugin: DIR/engine", 1) }
+func ownEngine() string {
+	return strings.Replace(everyEvent, "plugin: ENGINE", "plugin: DIR/engine", 1)
+}
 
 // program is the test engine's, made another one by what is added to its end.
 func program(t *testing.T, addition string) []byte {
@@ -108,4 +110,3 @@ func (s *site) serves(senders *load, pid int) {
 		return false
 	})
 }
-
