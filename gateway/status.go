@@ -187,6 +187,9 @@ func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
 type operator struct{ g *Gateway }
 
 func (o operator) Retry(ctx context.Context, seq int64) error {
+	if o.g.dispatch.Retry(seq) {
+		return nil // it waited in memory, and is due now
+	}
 	d, err := o.g.store.Retry(ctx, seq)
 	if err == nil {
 		o.g.dispatch.Nudge(d.Route)

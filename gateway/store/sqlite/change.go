@@ -25,7 +25,8 @@ var insertAttempts = newBulk(`INSERT OR REPLACE INTO attempts
 const updateDelivery = `UPDATE deliveries SET state=?2, claimed=?3, due=?4, attempt=?5, throttled=?6, first_at=?7,
 run_id=?8, started=?9, ended=?10, outcome=?11, message=?12, output=?13, process=?14 WHERE seq=?1 AND state<=2`
 
-func (s *Store) writeChanges(changes []*store.Change) error {
+func (s *Store) writeChanges(b *batch) error {
+	changes := b.changes
 	if len(changes) == 0 {
 		return nil
 	}
@@ -41,8 +42,12 @@ func (s *Store) writeChanges(changes []*store.Change) error {
 		if last[c.Delivery.Seq] != i {
 			continue
 		}
-		if _, err := s.conn.exec(updateDelivery, changeRow(c)...); err != nil {
+		changed, err := s.conn.exec(updateDelivery, changeRow(c)...)
+		if err != nil {
 			return err
+		}
+		if !c.State.Open() {
+			b.ended += changed // none where a person has ended it before
 		}
 	}
 	return insertAttempts.exec(s.conn, attempts)
@@ -162,37 +167,35 @@ func (s *Store) do(ctx context.Context, run func(*conn) error) error {
 }
 
 // Retry makes a dead or discarded delivery pending again, or one that waits
-// for its next attempt due now. It keeps its id and its history.
+// for its next attempt due now. It keeps its id and its history; the attempts
+// that may fail count anew.
 func (s *Store) Retry(ctx context.Context, seq int64) (*store.Delivery, error) {
-	return s.operate(ctx, seq, func(c *conn, d *store.Delivery) error {
-		if d.State == store.Succeeded || d.Claimed {
-			return store.ErrState
-		}
-		if !d.State.Open() {
-			s.open.Add(1)
-		}
-		_, err := c.exec("UPDATE deliveries SET state=0, claimed=0, due=?, first_at=0 WHERE seq=?", micros(time.Now()), seq)
-		return err
+	return s.operate(ctx, seq, operation{
+		to:  store.Pending,
+		sql: "UPDATE deliveries SET state=0, claimed=0, due=?2, throttled=attempt, first_at=0 WHERE seq=?1",
+		may: func(d *store.Delivery) bool { return d.State != store.Succeeded && !d.Claimed },
 	})
 }
 
 // Discard ends an open or dead delivery by hand.
 func (s *Store) Discard(ctx context.Context, seq int64) (*store.Delivery, error) {
-	return s.operate(ctx, seq, func(c *conn, d *store.Delivery) error {
-		if d.State == store.Succeeded || d.State == store.Discarded {
-			return store.ErrState
-		}
-		if d.State.Open() {
-			s.open.Add(-1)
-		}
-		_, err := c.exec("UPDATE deliveries SET state=5, claimed=0, ended=? WHERE seq=?", micros(time.Now()), seq)
-		return err
+	return s.operate(ctx, seq, operation{
+		to:  store.Discarded,
+		sql: "UPDATE deliveries SET state=5, claimed=0, ended=?2 WHERE seq=?1",
+		may: func(d *store.Delivery) bool { return d.State != store.Succeeded && d.State != store.Discarded },
 	})
 }
 
-// operate runs a person's change of one delivery. What refuses it is the
-// person's error and not the commit's.
-func (s *Store) operate(ctx context.Context, seq int64, change func(*conn, *store.Delivery) error) (*store.Delivery, error) {
+// operation is what a person may do with a delivery. sql takes its id and the
+// time.
+type operation struct {
+	to  store.State
+	sql string
+	may func(*store.Delivery) bool
+}
+
+// operate returns the delivery as it was before.
+func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Delivery, error) {
 	var d *store.Delivery
 	var refused error
 	err := s.do(ctx, func(c *conn) error {
@@ -200,21 +203,26 @@ func (s *Store) operate(ctx context.Context, seq int64, change func(*conn, *stor
 			d = deliveryOf(row)
 			return nil
 		}, seq)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if d == nil {
+		case d == nil:
 			refused = store.ErrNotFound
 			return nil
+		case !o.may(d):
+			refused = store.ErrState
+			return nil
 		}
-		err = change(c, d)
-		if errors.Is(err, store.ErrState) {
-			refused, err = err, nil
-		}
+		_, err = c.exec(o.sql, seq, micros(time.Now()))
 		return err
 	})
-	if err == nil {
-		err = refused
+	if err = errors.Join(err, refused); err != nil {
+		return d, err
 	}
-	return d, err
+	if was, is := d.State.Open(), o.to.Open(); was && !is {
+		s.open.Add(-1)
+	} else if is && !was {
+		s.open.Add(1)
+	}
+	return d, nil
 }

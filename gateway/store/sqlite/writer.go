@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	sqlitelib "modernc.org/sqlite"
@@ -31,6 +32,8 @@ type batch struct {
 	entries []*pendingEntry
 	changes []*store.Change
 	tasks   []*task
+	// ended counts the deliveries that it ends.
+	ended int64
 }
 
 func (b *batch) add(o op) {
@@ -55,6 +58,7 @@ func (b *batch) reset() {
 	clear(b.entries)
 	clear(b.changes)
 	clear(b.tasks)
+	b.ended = 0
 	b.entries, b.changes, b.tasks = b.entries[:0], b.changes[:0], b.tasks[:0]
 }
 
@@ -108,11 +112,17 @@ func (s *Store) last(b *batch) bool {
 	}
 }
 
+// maxYields is how often the writer lets others run before it commits. Those
+// that are about to queue something join this commit instead of waiting for
+// its end; when nobody is, it costs nothing.
+const maxYields = 3
+
 // gather adds whatever else waits. Outcomes alone are no reason to flush yet:
 // they wait a moment for an event whose commit they can ride.
 func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
 	urgent := len(b.entries)+len(b.tasks) > 0 || b.changes[0].Urgent
 	var ride <-chan time.Time
+	yields := 0
 	for b.size() < maxBatch {
 		select {
 		case o := <-s.queue:
@@ -122,7 +132,12 @@ func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
 		default:
 		}
 		if urgent {
-			break
+			if yields == maxYields {
+				break
+			}
+			yields++
+			runtime.Gosched()
+			continue
 		}
 		if ride == nil {
 			timer.Reset(rideTime)
@@ -175,7 +190,7 @@ func (s *Store) write(b *batch) error {
 	if err := s.writeEntries(b.entries); err != nil {
 		return err
 	}
-	if err := s.writeChanges(b.changes); err != nil {
+	if err := s.writeChanges(b); err != nil {
 		return err
 	}
 	for _, t := range b.tasks {
@@ -208,11 +223,7 @@ func (s *Store) count(b *batch) {
 			s.open.Add(int64(len(e.Deliveries)))
 		}
 	}
-	for _, c := range b.changes {
-		if !c.State.Open() {
-			s.open.Add(-1)
-		}
-	}
+	s.open.Add(-b.ended)
 }
 
 // answer hands committed deliveries over, then wakes the callers, in commit

@@ -259,3 +259,17 @@ func retention(t *testing.T, open Opener) {
 		t.Errorf("after 5h: %v; what is open never leaves", got)
 	}
 }
+
+// What a person discards while it runs stays discarded, and is counted once.
+func discardWhileRunning(t *testing.T, open Opener) {
+	s, shut := open(t, Options{})
+	defer shut()
+	d := one(t, s)
+	if _, err := s.Discard(ctx, d.Seq); err != nil {
+		t.Fatal(err)
+	}
+	record(&store.Change{Delivery: d, State: store.Succeeded, Attempts: 1, Attempt: attempt(1, "succeeded"), AttemptEnded: true}, s)
+	if got, _, _ := s.Delivery(ctx, d.Seq); got.State != store.Discarded || s.Stats().Open != 0 {
+		t.Errorf("state %v, open %d", got.State, s.Stats().Open)
+	}
+}

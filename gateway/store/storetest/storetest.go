@@ -65,6 +65,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"dead emits":             deadEmits,
 		"settled stays settled":  settled,
 		"retry and discard":      operate,
+		"discard while running":  discardWhileRunning,
 		"reopen unclaims":        reopen,
 		"backlog bound":          backlogBound,
 		"retention":              retention,
