@@ -13,7 +13,7 @@ import (
 )
 
 // binaries are built once for all tests.
-type binaries struct{ gateway, engine string }
+type binaries struct{ gateway, engine, exec string }
 
 //nolint:gochecknoglobals // what TestMain makes can reach tests in no other way
 var built binaries
@@ -27,9 +27,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	built = binaries{gateway: filepath.Join(dir, "gateway"), engine: filepath.Join(dir, "testengine")}
+	built = binaries{
+		gateway: filepath.Join(dir, "gateway"), engine: filepath.Join(dir, "testengine"), exec: filepath.Join(dir, "exec"),
+	}
 	for binary, source := range map[string]string{
-		built.gateway: "../../cmd/gateway", built.engine: "./testengine",
+		built.gateway: "../../cmd/gateway", built.engine: "./testengine", built.exec: "../../plugins/exec",
 	} {
 		if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", source, err, out)

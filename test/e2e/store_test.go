@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -46,6 +48,44 @@ func TestDuplicates(t *testing.T) {
 		if a.check(t, "any"); a.runs != 2+a.sameKey {
 			t.Errorf("%d runs of two events", a.runs)
 		}
+	}
+	l.stop(t)
+}
+
+// One event that many send at the same time is stored and run once, and all of
+// them are told so.
+func TestDuplicatesAtOnce(t *testing.T) {
+	t.Parallel()
+	const events, senders = 100, 8
+	s := newSite(t, everyEvent)
+	l := s.start()
+	acked := map[string]time.Time{}
+	for n := range events {
+		id := fmt.Sprintf("event-%d", n)
+		var fresh atomic.Int64
+		var all sync.WaitGroup
+		for range senders {
+			all.Go(func() {
+				body := fmt.Appendf(nil, `{"sender":"a","n":%d}`, n)
+				a, err := send(t.Context(), http.DefaultClient, l.public+"/webhooks/in", id, body)
+				if err != nil || a.Code != http.StatusAccepted || a.EventID != id {
+					t.Errorf("answered %+v, %v", a, err)
+				}
+				if !a.Duplicate {
+					fresh.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		acked[id] = time.Now()
+		if fresh.Load() != 1 {
+			t.Errorf("%s is new to %d of its senders", id, fresh.Load())
+		}
+	}
+	l.settle(t, 10*time.Second)
+	a := auditRoute(s.journal("journal"), "any", acked)
+	if a.check(t, "any"); a.runs != events {
+		t.Errorf("%d runs of %d events", a.runs, events)
 	}
 	l.stop(t)
 }
