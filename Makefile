@@ -52,8 +52,8 @@ lint: ## the pinned golangci-lint; its first build takes minutes
 	$(LINT) run --allow-parallel-runners ./...
 
 generated: ## fail when generated files are not what the protocol says
-	cd $(PROTO) && $(BUF) lint && $(BUF) generate -o $(CURDIR)/bin/generated
-	@cd bin/generated && find . -name '*.go' | while read -r file; do \
+	cd $(PROTO) && $(BUF) lint && $(BUF) generate -o $(CURDIR)/bin/.generated
+	@cd bin/.generated && find . -name '*.go' | while read -r file; do \
 		diff -u $(CURDIR)/$(PROTO)/$$file $$file || { echo "out of date: make generate"; exit 1; }; \
 	done
 
