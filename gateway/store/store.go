@@ -202,7 +202,8 @@ type Taker interface {
 	// Room tells whether a delivery that is about to be committed can be held
 	// in memory. If not it stays in the store until it is claimed.
 	Room(d *Delivery) bool
-	// Take is told of every delivery just committed, Claimed or not.
+	// Take is told of every delivery just committed, Claimed or not. The slice
+	// is used again afterwards.
 	Take(ds []*Delivery)
 }
 

@@ -76,7 +76,8 @@ func (s *Store) writeEntries(entries []*pendingEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	w := entryWriter{store: s, now: time.Now()}
+	w := &s.entering
+	w.now, w.events, w.deliveries = time.Now(), w.events[:0], w.deliveries[:0] // a batch that failed may have left some
 	seen, err := s.keys.known(s.conn, entries, w.now)
 	if err != nil {
 		return err
@@ -89,7 +90,8 @@ func (s *Store) writeEntries(entries []*pendingEntry) error {
 	return w.flush()
 }
 
-// entryWriter collects the rows of a batch of entries.
+// entryWriter collects the rows of a batch of entries; its slices are used
+// again for the next.
 type entryWriter struct {
 	store              *Store
 	now                time.Time
@@ -178,6 +180,8 @@ func (w *entryWriter) flush() error {
 		return err
 	}
 	err := insertDeliveries.exec(w.store.conn, w.deliveries)
+	clear(w.events)
+	clear(w.deliveries)
 	w.events, w.deliveries = w.events[:0], w.deliveries[:0]
 	return err
 }
@@ -193,9 +197,40 @@ func meta(ev *event.Event) string {
 	if len(ev.Headers)+len(ev.Query)+len(ev.Extensions) == 0 {
 		return ""
 	}
-	// Maps of strings always marshal.
-	text, _ := json.Marshal(metadata{ev.Headers, ev.Query, ev.Extensions})
-	return string(text)
+	b := append(make([]byte, 0, 256), '{')
+	b = appendMap(b, `"headers":`, ev.Headers)
+	b = appendMap(b, `"query":`, ev.Query)
+	b = appendMap(b, `"extensions":`, ev.Extensions)
+	return string(append(b, '}'))
+}
+
+// appendMap writes a member of a JSON object. encoding/json takes several
+// times as long for what every event has.
+func appendMap(b []byte, name string, m map[string]string) []byte {
+	if len(m) == 0 {
+		return b
+	}
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(append(b, name...), '{')
+	for k, v := range m {
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = appendText(append(appendText(b, k), ':'), v)
+	}
+	return append(b, '}')
+}
+
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // a string always marshals
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 func micros(t time.Time) int64 {

@@ -25,24 +25,37 @@ var insertAttempts = newBulk(`INSERT OR REPLACE INTO attempts
 const updateDelivery = `UPDATE deliveries SET state=?2, claimed=?3, due=?4, attempt=?5, throttled=?6, first_at=?7,
 run_id=?8, started=?9, ended=?10, outcome=?11, message=?12, output=?13, process=?14 WHERE seq=?1 AND state<=2`
 
+// updateSucceeded is updateDelivery for the usual end: the first attempt
+// succeeded and there is nothing more to say.
+const updateSucceeded = `UPDATE deliveries SET state=3, claimed=0, attempt=1, first_at=?2, started=?2, ended=?3,
+outcome='succeeded', process=?4 WHERE seq=?1 AND state<=2`
+
+// plain tells whether updateSucceeded says all that a change does.
+func plain(c *store.Change) bool {
+	a := &c.Attempt
+	return c.State == store.Succeeded && c.Attempts == 1 && c.Throttled == 0 && c.RunID == "" && a.Outcome == "succeeded" &&
+		a.Message == "" && a.Output == nil && a.Started.Equal(c.FirstAttemptAt)
+}
+
+// update writes one change and tells how many rows it found.
+func update(conn *conn, c *store.Change) (int64, error) {
+	if plain(c) {
+		return conn.exec(updateSucceeded, c.Delivery.Seq, micros(c.Attempt.Started), micros(c.Attempt.Ended), c.Attempt.Process)
+	}
+	return conn.exec(updateDelivery, changeRow(c)...)
+}
+
 func (s *Store) writeChanges(b *batch) error {
 	changes := b.changes
 	if len(changes) == 0 {
 		return nil
 	}
-	last := make(map[int64]int, len(changes))
-	for i, c := range changes {
-		last[c.Delivery.Seq] = i
-	}
 	var attempts []driver.Value
-	for i, c := range changes {
+	for _, c := range changes {
 		if c.AttemptEnded && c.State.Open() {
 			attempts = append(attempts, attemptRow(c.Delivery.Seq, c.Attempt)...)
 		}
-		if last[c.Delivery.Seq] != i {
-			continue
-		}
-		changed, err := s.conn.exec(updateDelivery, changeRow(c)...)
+		changed, err := update(s.conn, c)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ type keyIndex struct {
 	recent map[store.Key]place
 	// sources that events came from: an id is looked for in each.
 	sources map[string]bool
+	// asked is used again from batch to batch, by the writer.
+	asked []driver.Value
 	// added in the transaction under way, with what they replaced.
 	added []undo
 }
@@ -139,12 +141,13 @@ func (x *keyIndex) inWindow(at place, now time.Time) bool {
 
 // known finds dedupe keys of a batch in the table.
 func (x *keyIndex) known(c *conn, entries []*pendingEntry, now time.Time) (map[store.Key]place, error) {
-	var vals []driver.Value
+	vals := x.asked[:0]
 	for _, e := range entries {
 		for i := range e.keys {
 			vals = append(vals, e.keys[i][:])
 		}
 	}
+	x.asked = vals
 	var seen map[store.Key]place
 	err := lookup(c, vals, func(row []driver.Value) error {
 		if seen == nil {
@@ -167,15 +170,13 @@ func lookup(c *conn, keys []driver.Value, each func([]driver.Value) error) error
 		if len(keys) <= 8 {
 			size = 8
 		}
-		n := min(size, len(keys))
-		group := append(make([]driver.Value, 0, size), keys[:n]...)
-		for len(group) < size {
-			group = append(group, keys[0])
+		for len(keys)%size != 0 {
+			keys = append(keys, keys[0])
 		}
-		if err := c.query(lookupSQL(size), each, group...); err != nil {
+		if err := c.query(lookupSQL(size), each, keys[:size]...); err != nil {
 			return err
 		}
-		keys = keys[n:]
+		keys = keys[size:]
 	}
 	return nil
 }

@@ -54,6 +54,8 @@ type Store struct {
 	seq   store.Sequence
 	keys  *keyIndex
 
+	entering entryWriter
+
 	queue  chan op
 	closed chan struct{}
 	once   sync.Once
@@ -84,6 +86,7 @@ func Open(opts Options) (*Store, error) {
 		queue: make(chan op, queueLength), closed: make(chan struct{}), failed: make(chan struct{}),
 		keys: newKeyIndex(opts.Retain.Dedupe),
 	}
+	s.entering.store = s
 	if s.lock, err = lockDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("store %s: %w", opts.Dir, err)
 	}

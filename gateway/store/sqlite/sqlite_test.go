@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -154,11 +155,13 @@ type settler struct {
 func (k *settler) Room(*store.Delivery) bool { return true }
 
 func (k *settler) Take(ds []*store.Delivery) {
+	ds = slices.Clone(ds)
 	go func() {
 		for _, d := range ds {
+			now := time.Now()
 			k.s.Record(&store.Change{
-				Delivery: d, State: store.Succeeded, Attempts: 1, AttemptEnded: true,
-				Attempt:   store.Attempt{Number: 1, Started: time.Now(), Ended: time.Now(), Outcome: "succeeded", Process: "bench/1"},
+				Delivery: d, State: store.Succeeded, Attempts: 1, AttemptEnded: true, FirstAttemptAt: now,
+				Attempt:   store.Attempt{Number: 1, Started: now, Ended: now, Outcome: "succeeded", Process: "bench/1"},
 				Committed: k.left.Done,
 			})
 		}

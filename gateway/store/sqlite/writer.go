@@ -32,8 +32,9 @@ type batch struct {
 	entries []*pendingEntry
 	changes []*store.Change
 	tasks   []*task
-	// ended counts the deliveries that it ends.
+	// ended counts the deliveries that it ends, taken are those handed over.
 	ended int64
+	taken []*store.Delivery
 }
 
 func (b *batch) add(o op) {
@@ -58,7 +59,8 @@ func (b *batch) reset() {
 	clear(b.entries)
 	clear(b.changes)
 	clear(b.tasks)
-	b.ended = 0
+	clear(b.taken)
+	b.ended, b.taken = 0, b.taken[:0]
 	b.entries, b.changes, b.tasks = b.entries[:0], b.changes[:0], b.tasks[:0]
 }
 
@@ -233,10 +235,14 @@ func (s *Store) answer(b *batch, err error) {
 	for _, e := range b.entries {
 		if err != nil {
 			e.err = err
+		} else if e.err == nil && !e.receipt.Duplicate {
+			b.taken = append(b.taken, e.Deliveries...)
 		}
-		if e.err == nil && !e.receipt.Duplicate && s.opts.Taker != nil && len(e.Deliveries) > 0 {
-			s.opts.Taker.Take(e.Deliveries)
-		}
+	}
+	if s.opts.Taker != nil && len(b.taken) > 0 {
+		s.opts.Taker.Take(b.taken)
+	}
+	for _, e := range b.entries {
 		if e.done != nil {
 			e.done <- struct{}{}
 		}
