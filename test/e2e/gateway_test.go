@@ -108,7 +108,7 @@ func (s *site) launch(args ...string) *life {
 	s.t.Helper()
 	l := &life{exited: make(chan struct{}), output: tail{ready: make(chan struct{}), reasons: map[string]int{}}}
 	l.cmd = exec.Command(built.gateway, append([]string{"run", "--config", s.config, "--log-format", "json"}, args...)...)
-	l.cmd.Env = append(os.Environ(), "E2E_SECRET="+secret)
+	l.cmd.Env = append(os.Environ(), "E2E_SECRET="+secret, "TMPDIR="+built.temp)
 	stderr, err := l.cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)

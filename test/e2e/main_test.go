@@ -13,7 +13,12 @@ import (
 )
 
 // binaries are built once for all tests.
-type binaries struct{ gateway, engine, exec string }
+type binaries struct {
+	gateway, engine, exec string
+	// temp is for temporary files of what is tested, so that what a killed
+	// gateway leaves there goes with the tests.
+	temp string
+}
 
 //nolint:gochecknoglobals // what TestMain makes can reach tests in no other way
 var built binaries
@@ -28,7 +33,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	built = binaries{
-		gateway: filepath.Join(dir, "gateway"), engine: filepath.Join(dir, "testengine"), exec: filepath.Join(dir, "exec"),
+		gateway: filepath.Join(dir, "gateway"), engine: filepath.Join(dir, "testengine"), exec: filepath.Join(dir, "exec"), temp: dir,
 	}
 	for binary, source := range map[string]string{
 		built.gateway: "../../cmd/gateway", built.engine: "./testengine", built.exec: "../../plugins/exec",

@@ -61,7 +61,7 @@ func (s *site) changesSoon(l *life) {
 	s.write(withMarker(text))
 	began := time.Now()
 	code, problems := l.reload(s.t)
-	if took := time.Since(began); code != http.StatusOK || took > 3*time.Second {
+	if took := time.Since(began); code != http.StatusOK || took > 8*time.Second {
 		s.t.Errorf("reload: %d %v after %v", code, problems, took)
 	}
 	if a := l.mustSend(s.t, "marker", "m", `{}`); a.Code != http.StatusAccepted {
@@ -79,7 +79,7 @@ func TestStopDuringReload(t *testing.T) {
 	s.write(strings.Replace(twoEngines, "engines:", "engines:\n  slow: {plugin: DIR/slow, limits: {start_timeout: 10m}}", 1))
 	until(t, 10*time.Second, "the slow engine starts", func() bool { return len(s.engines()) > started })
 	l.signal(t, syscall.SIGTERM)
-	if code := l.wait(t, 8*time.Second); code != 0 {
+	if code := l.wait(t, 20*time.Second); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, l.output.text())
 	}
 	s.nothingLeft(time.Second)

@@ -20,7 +20,7 @@ func TestStopUnderLoad(t *testing.T) {
 		l := s.current()
 		l.signal(t, syscall.SIGTERM)
 		began := time.Now()
-		if code := l.wait(t, 10*time.Second); code != 0 {
+		if code := l.wait(t, 20*time.Second); code != 0 {
 			t.Errorf("exit code %d:\n%s", code, l.output.text())
 		}
 		t.Logf("stopped within %v, %d events accepted so far", time.Since(began).Round(time.Millisecond), senders.count())
