@@ -27,7 +27,10 @@ var allowed = []struct{ name, imports, third string }{
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
-	{"gateway/store/sqlite", "event store", "modernc.org/sqlite golang.org/x/sys"},
+	{"gateway/store/sqlite/conn", "", "modernc.org/sqlite"},
+	{"gateway/store/sqlite/keys", "store store/sqlite/conn", ""},
+	{"gateway/store/sqlite/schema", "store/sqlite/conn", ""},
+	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/keys store/sqlite/schema", "golang.org/x/sys"},
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines
 	{"gateway/engine/process", "", "go.uber.org/zap golang.org/x/sys github.com/hashicorp/go-plugin"},
@@ -123,7 +126,7 @@ func TestContractSide(t *testing.T) {
 		"github.com/spf13/cobra":         {"cmd/"},
 		"github.com/hashicorp/go-plugin": {"gateway/engine", "plugins/sdk"},
 		"github.com/hashicorp/go-hclog":  {"gateway/engine", "plugins/sdk"},
-		"modernc.org/":                   {"gateway/store/"},
+		"modernc.org/":                   {"gateway/store/sqlite/conn"},
 		"gopkg.in/yaml.v3":               {"gateway/config/", "cmd/gateway/screen"}, // reads; prints
 		"go.uber.org/zap":                {"gateway", "cmd/"},
 	}

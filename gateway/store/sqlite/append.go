@@ -9,6 +9,8 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
 )
 
 // pendingEntry is an entry on its way through the writer, and its answer.
@@ -66,10 +68,10 @@ func (s *Store) enqueue(o op) bool {
 }
 
 var (
-	insertEvents = newBulk(`INSERT INTO events
-(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, "", 14)
-	insertDeliveries = newBulk(`INSERT INTO deliveries
-(seq,event,route,engine,workflow,input,key,state,claimed,due) VALUES `, "", 10)
+	insertEvents = conn.NewBulk(`INSERT INTO events
+(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, 14)
+	insertDeliveries = conn.NewBulk(`INSERT INTO deliveries
+(seq,event,route,engine,workflow,input,key,state,claimed,due) VALUES `, 10)
 )
 
 func (s *Store) writeEntries(entries []*pendingEntry) error {
@@ -78,7 +80,13 @@ func (s *Store) writeEntries(entries []*pendingEntry) error {
 	}
 	w := &s.entering
 	w.now, w.events, w.deliveries = time.Now(), w.events[:0], w.deliveries[:0] // a batch that failed may have left some
-	seen, err := s.keys.known(s.conn, entries, w.now)
+	w.asked = w.asked[:0]
+	for _, e := range entries {
+		for i := range e.keys {
+			w.asked = append(w.asked, e.keys[i][:])
+		}
+	}
+	seen, err := s.keys.Stored(s.conn, w.asked, w.now)
 	if err != nil {
 		return err
 	}
@@ -96,19 +104,20 @@ type entryWriter struct {
 	store              *Store
 	now                time.Time
 	events, deliveries []driver.Value
+	asked              []driver.Value // the batch's keys
 }
 
 // add decides what an entry is: new, a duplicate or a conflict.
-func (w *entryWriter) add(e *pendingEntry, seen map[store.Key]place) error {
+func (w *entryWriter) add(e *pendingEntry, seen map[store.Key]keys.Place) error {
 	for _, k := range e.keys {
 		if first, ok := seen[k]; ok {
 			return w.repeated(e, first)
 		}
-		if first, ok := w.store.keys.fresh(k, w.now); ok {
+		if first, ok := w.store.keys.Recent(k, w.now); ok {
 			return w.repeated(e, first)
 		}
 	}
-	if err := w.store.keys.source(w.store.conn, e.Event.Source); err != nil {
+	if err := w.store.keys.Source(w.store.conn, e.Event.Source); err != nil {
 		return err
 	}
 	e.seq = w.store.seq.Next(w.now, 1+len(e.Deliveries))
@@ -122,11 +131,11 @@ func (w *entryWriter) add(e *pendingEntry, seen map[store.Key]place) error {
 
 // repeated answers for an event whose key came before. A conflict is kept as
 // evidence: stored, but with no deliveries.
-func (w *entryWriter) repeated(e *pendingEntry, first place) error {
+func (w *entryWriter) repeated(e *pendingEntry, first keys.Place) error {
 	if err := w.slot(e.Slot); err != nil {
 		return err
 	}
-	if first.digest != e.Digest {
+	if first.Digest != e.Digest {
 		e.err = store.ErrConflict
 		e.seq = w.store.seq.Next(w.now, 1)
 		w.event(e, true)
@@ -139,21 +148,21 @@ func (w *entryWriter) repeated(e *pendingEntry, first place) error {
 	// Retention may have taken the event before its key: then it is named as
 	// the sender names it.
 	e.receipt = store.Receipt{EventID: e.Event.ID, EventType: e.Event.Type, Duplicate: true}
-	return w.store.conn.query("SELECT id,type,deliveries FROM events WHERE seq=?", func(row []driver.Value) error {
+	return w.store.conn.Query("SELECT id,type,deliveries FROM events WHERE seq=?", func(row []driver.Value) error {
 		e.receipt.EventID, e.receipt.EventType = row[0].(string), row[1].(string)
 		e.receipt.Deliveries = int(row[2].(int64))
 		return nil
-	}, first.event)
+	}, first.Event)
 }
 
 func (w *entryWriter) event(e *pendingEntry, conflict bool) {
-	ev, n, keys := e.Event, len(e.Deliveries), e.keys
+	ev, n, known := e.Event, len(e.Deliveries), e.keys
 	if conflict {
-		n, keys = 0, nil
+		n, known = 0, nil
 	}
-	w.store.keys.add(keys, place{e.Digest, e.seq})
+	w.store.keys.Add(known, keys.Place{Digest: e.Digest, Event: e.seq})
 	w.events = append(w.events, e.seq, ev.ID, ev.Source, ev.Type, ev.Subject, micros(ev.Time),
-		ev.ContentType, meta(ev), notNil(ev.Body), e.Revision, int64(n), conflict, e.Digest[:], joined(keys))
+		ev.ContentType, meta(ev), notNil(ev.Body), e.Revision, int64(n), conflict, e.Digest[:], keys.Joined(known))
 }
 
 func (w *entryWriter) delivery(e *pendingEntry, d *store.Delivery, i int) {
@@ -170,16 +179,16 @@ func (w *entryWriter) slot(slot *store.Slot) error {
 	if slot == nil {
 		return nil
 	}
-	_, err := w.store.conn.exec(`INSERT INTO schedules (name,spec,slot) VALUES (?,?,?)
+	_, err := w.store.conn.Exec(`INSERT INTO schedules (name,spec,slot) VALUES (?,?,?)
 ON CONFLICT (name) DO UPDATE SET spec=excluded.spec, slot=excluded.slot`, slot.Schedule, slot.Spec, micros(slot.At))
 	return err
 }
 
 func (w *entryWriter) flush() error {
-	if err := insertEvents.exec(w.store.conn, w.events); err != nil {
+	if err := insertEvents.Exec(w.store.conn, w.events); err != nil {
 		return err
 	}
-	err := insertDeliveries.exec(w.store.conn, w.deliveries)
+	err := insertDeliveries.Exec(w.store.conn, w.deliveries)
 	clear(w.events)
 	clear(w.deliveries)
 	w.events, w.deliveries = w.events[:0], w.deliveries[:0]

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
 
 // Record queues what became of a delivery. It returns at once unless the
@@ -19,8 +20,8 @@ func (s *Store) again(c *store.Change) {
 	time.AfterFunc(time.Second, func() { s.enqueue(op{change: c}) })
 }
 
-var insertAttempts = newBulk(`INSERT OR REPLACE INTO attempts
-(delivery,number,started,ended,outcome,message,process) VALUES `, "", 7)
+var insertAttempts = conn.NewBulk(`INSERT OR REPLACE INTO attempts
+(delivery,number,started,ended,outcome,message,process) VALUES `, 7)
 
 const updateDelivery = `UPDATE deliveries SET state=?2, claimed=?3, due=?4, attempt=?5, throttled=?6, first_at=?7,
 run_id=?8, started=?9, ended=?10, outcome=?11, message=?12, output=?13, process=?14 WHERE seq=?1 AND state<=2`
@@ -38,11 +39,11 @@ func plain(c *store.Change) bool {
 }
 
 // update writes one change and tells how many rows it found.
-func update(conn *conn, c *store.Change) (int64, error) {
+func update(on *conn.Conn, c *store.Change) (int64, error) {
 	if plain(c) {
-		return conn.exec(updateSucceeded, c.Delivery.Seq, micros(c.Attempt.Started), micros(c.Attempt.Ended), c.Attempt.Process)
+		return on.Exec(updateSucceeded, c.Delivery.Seq, micros(c.Attempt.Started), micros(c.Attempt.Ended), c.Attempt.Process)
 	}
-	return conn.exec(updateDelivery, changeRow(c)...)
+	return on.Exec(updateDelivery, changeRow(c)...)
 }
 
 func (s *Store) writeChanges(b *batch) error {
@@ -63,7 +64,7 @@ func (s *Store) writeChanges(b *batch) error {
 			b.ended += changed // none where a person has ended it before
 		}
 	}
-	return insertAttempts.exec(s.conn, attempts)
+	return insertAttempts.Exec(s.conn, attempts)
 }
 
 func attemptRow(seq int64, a store.Attempt) []driver.Value {
@@ -86,7 +87,7 @@ func changeRow(c *store.Change) []driver.Value {
 func (s *Store) Claim(c store.Claim, then func(store.Claimed, error)) {
 	var got store.Claimed
 	t := &task{
-		run:  func(conn *conn) (err error) { got, err = claim(conn, c); return err },
+		run:  func(on *conn.Conn) (err error) { got, err = claim(on, c); return err },
 		done: func(err error) { then(got, err) },
 	}
 	if !s.enqueue(op{task: t}) {
@@ -94,17 +95,17 @@ func (s *Store) Claim(c store.Claim, then func(store.Claimed, error)) {
 	}
 }
 
-func claim(c *conn, want store.Claim) (store.Claimed, error) {
+func claim(c *conn.Conn, want store.Claim) (store.Claimed, error) {
 	got, err := claimRows(c, want)
 	if err != nil {
 		return got, err
 	}
 	for _, d := range got.Deliveries {
-		if _, err := c.exec("UPDATE deliveries SET claimed=1 WHERE seq=?", d.Seq); err != nil {
+		if _, err := c.Exec("UPDATE deliveries SET claimed=1 WHERE seq=?", d.Seq); err != nil {
 			return got, err
 		}
 	}
-	err = c.query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=2", func(row []driver.Value) error {
+	err = c.Query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=2", func(row []driver.Value) error {
 		if due, ok := row[0].(int64); ok {
 			got.NextDue = fromMicros(due)
 		}
@@ -114,9 +115,9 @@ func claim(c *conn, want store.Claim) (store.Claimed, error) {
 }
 
 // claimRows reads the deliveries and, once each, their events.
-func claimRows(c *conn, want store.Claim) (got store.Claimed, err error) {
+func claimRows(c *conn.Conn, want store.Claim) (got store.Claimed, err error) {
 	sql, vals := claimSQL(want)
-	err = c.query(sql, func(row []driver.Value) error {
+	err = c.Query(sql, func(row []driver.Value) error {
 		got.Deliveries = append(got.Deliveries, deliveryOf(row))
 		return nil
 	}, vals...)
@@ -163,7 +164,7 @@ func claimSQL(want store.Claim) (string, []driver.Value) {
 }
 
 // do runs a task and waits for its commit.
-func (s *Store) do(ctx context.Context, run func(*conn) error) error {
+func (s *Store) do(ctx context.Context, run func(*conn.Conn) error) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
@@ -211,8 +212,8 @@ type operation struct {
 func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Delivery, error) {
 	var d *store.Delivery
 	var refused error
-	err := s.do(ctx, func(c *conn) error {
-		err := c.query("SELECT "+deliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
+	err := s.do(ctx, func(c *conn.Conn) error {
+		err := c.Query("SELECT "+deliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
 			d = deliveryOf(row)
 			return nil
 		}, seq)
@@ -226,7 +227,7 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 			refused = store.ErrState
 			return nil
 		}
-		_, err = c.exec(o.sql, seq, micros(time.Now()))
+		_, err = c.Exec(o.sql, seq, micros(time.Now()))
 		return err
 	})
 	if err = errors.Join(err, refused); err != nil {

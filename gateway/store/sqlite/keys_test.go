@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -25,10 +24,10 @@ func TestKeysSurviveMergeAndRestart(t *testing.T) {
 		put(i, false, "fresh")
 	}
 	put(7, true, "in memory")
-	if err := s.merge(ctx); err != nil {
+	if err := s.keys.Merge(ctx, s.do); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.keys.recent); n != 0 {
+	if n := s.keys.Len(); n != 0 {
 		t.Errorf("%d keys left in memory after a merge", n)
 	}
 	put(7, true, "in the table")
@@ -36,7 +35,7 @@ func TestKeysSurviveMergeAndRestart(t *testing.T) {
 	shut()
 	s, shut = start(t, o)
 	defer shut()
-	if n := len(s.keys.recent); n != 2 {
+	if n := s.keys.Len(); n != 2 {
 		t.Errorf("%d keys loaded, want the 2 of the event that was not merged", n)
 	}
 	put(7, true, "in the table after restart")
@@ -45,32 +44,6 @@ func TestKeysSurviveMergeAndRestart(t *testing.T) {
 		want := benchEntry(i, nil).Event.ID
 		if e, _, err := s.EventByID(ctx, want); err != nil || e.Event.ID != want {
 			t.Errorf("by id %s: %v", want, err)
-		}
-	}
-}
-
-func TestKeysOfAFailedCommitAreForgotten(t *testing.T) {
-	x := newKeyIndex(0)
-	k := store.Key{1}
-	x.add([]store.Key{k}, place{event: 5})
-	x.settle(true)
-	x.add([]store.Key{k, {2}}, place{event: 9})
-	x.settle(false)
-	if at, ok := x.fresh(k, time.Now()); !ok || at.event != 5 {
-		t.Errorf("key leads to %d, want 5", at.event)
-	}
-	if _, ok := x.fresh(store.Key{2}, time.Now()); ok {
-		t.Error("a key that did not commit makes duplicates")
-	}
-}
-
-func TestKeyWindow(t *testing.T) {
-	x := newKeyIndex(time.Hour)
-	now := time.Now()
-	x.add([]store.Key{{1}}, place{event: store.SeqAt(now)})
-	for after, want := range map[time.Duration]bool{0: true, 59 * time.Minute: true, 61 * time.Minute: false} {
-		if _, ok := x.fresh(store.Key{1}, now.Add(after)); ok != want {
-			t.Errorf("%s later: duplicate %v, want %v", after, ok, want)
 		}
 	}
 }
@@ -86,7 +59,7 @@ func TestLookupManyKeys(t *testing.T) {
 	if _, err := s.Append(ctx, &e); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.merge(ctx); err != nil {
+	if err := s.keys.Merge(ctx, s.do); err != nil {
 		t.Fatal(err)
 	}
 	for _, i := range []byte{0, 7, 8, 63, 64, 199} {

@@ -4,11 +4,16 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
+
+// idChunk is how many keys are looked for with one query.
+const idChunk = 500
 
 const (
 	eventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict"
@@ -57,8 +62,8 @@ func blob(v driver.Value) []byte {
 	return b
 }
 
-func eventBySeq(c *conn, seq int64) (found *store.StoredEvent, err error) {
-	err = c.query("SELECT "+eventColumns+" FROM events WHERE seq=?", func(row []driver.Value) error {
+func eventBySeq(c *conn.Conn, seq int64) (found *store.StoredEvent, err error) {
+	err = c.Query("SELECT "+eventColumns+" FROM events WHERE seq=?", func(row []driver.Value) error {
 		found, err = eventOf(row)
 		return err
 	}, seq)
@@ -159,7 +164,7 @@ func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.Stored
 
 // EventByID finds the newest event with that id, and its deliveries.
 func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, []*store.Delivery, error) {
-	seq, err := s.find(ctx, id)
+	seq, err := s.newest(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,6 +181,27 @@ func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, [
 	}
 	list, err := s.deliveries(ctx, "d.seq>? AND d.seq<=?", []any{found.Seq, found.Seq + int64(found.Deliveries)}, "d.seq", 10000)
 	return found, list, err
+}
+
+// newest finds the newest event with that id, whatever its source; zero is none.
+func (s *Store) newest(ctx context.Context, id string) (int64, error) {
+	seq, unsure := s.keys.Newest(id)
+	for keys := range slices.Chunk(unsure, idChunk) {
+		args := make([]any, len(keys))
+		for i := range keys {
+			args[i] = keys[i][:]
+		}
+		err := s.rows(ctx, "SELECT max(event) FROM keys WHERE key IN (?"+strings.Repeat(",?", len(keys)-1)+")", args, func(row []driver.Value) error {
+			if found, ok := row[0].(int64); ok {
+				seq = max(seq, found)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return seq, nil
 }
 
 // Deliveries lists deliveries, newest first.
@@ -274,8 +300,8 @@ func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, err
 
 // AddRevision appends to the history, unless the newest is the same.
 func (s *Store) AddRevision(ctx context.Context, r store.Revision) error {
-	return s.do(ctx, func(c *conn) error {
-		_, err := c.exec(`INSERT INTO revisions (hash,at,content,difference) SELECT ?,?,?,?
+	return s.do(ctx, func(c *conn.Conn) error {
+		_, err := c.Exec(`INSERT INTO revisions (hash,at,content,difference) SELECT ?,?,?,?
 WHERE ? IS NOT (SELECT hash FROM revisions ORDER BY n DESC LIMIT 1)`, r.Hash, micros(r.At), notNil(r.Content), r.Difference, r.Hash)
 		return err
 	})

@@ -15,9 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	_ "modernc.org/sqlite" // the "sqlite" driver
-
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
 
 // Options of a store. Zero limits mean no limit.
@@ -40,6 +41,8 @@ const (
 	queueLength = 4096
 	// rideTime is how long an outcome waits for an event's commit to ride on.
 	rideTime = 3 * time.Millisecond
+	// readers is how many can read at once.
+	readers = 4
 	// maxBatch bounds one transaction, and so how long a caller can wait.
 	maxBatch = 512
 )
@@ -49,10 +52,10 @@ type Store struct {
 	opts  Options
 	path  string
 	lock  *os.File
-	conn  *conn
+	conn  *conn.Conn
 	reads *sql.DB
 	seq   store.Sequence
-	keys  *keyIndex
+	keys  *keys.Index
 
 	entering entryWriter
 
@@ -84,7 +87,7 @@ func Open(opts Options) (*Store, error) {
 	s := &Store{
 		opts: opts, path: path,
 		queue: make(chan op, queueLength), closed: make(chan struct{}), failed: make(chan struct{}),
-		keys: newKeyIndex(opts.Retain.Dedupe),
+		keys: keys.New(opts.Retain.Dedupe),
 	}
 	s.entering.store = s
 	if s.lock, err = lockDir(opts.Dir); err != nil {
@@ -97,33 +100,18 @@ func Open(opts Options) (*Store, error) {
 }
 
 // openConns opens the writer's connection and the readers' pool.
-func (s *Store) openConns() error {
-	raw, err := dial(s.path + "?_pragma=busy_timeout(10000)&_txlock=immediate")
-	if err != nil {
-		return err
-	}
-	if s.conn, err = newConn(raw); err != nil {
+func (s *Store) openConns() (err error) {
+	if s.conn, err = conn.Open(s.path, "_pragma=busy_timeout(10000)&_txlock=immediate"); err != nil {
 		return err
 	}
 	if err := s.prepare(); err != nil {
-		return errors.Join(err, s.conn.close())
+		return errors.Join(err, s.conn.Close())
 	}
-	s.reads, err = sql.Open("sqlite", s.path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
-	if err != nil {
-		return errors.Join(err, s.conn.close())
+	if s.reads, err = conn.Readers(s.path, readers); err != nil {
+		return errors.Join(err, s.conn.Close())
 	}
-	s.reads.SetMaxOpenConns(4)
 	s.checkDisk()
 	return nil
-}
-
-func dial(dsn string) (driver.Conn, error) {
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	return db.Driver().Open(dsn)
 }
 
 // prepare sets up the writer's connection: FULL makes every commit survive a
@@ -134,11 +122,11 @@ func (s *Store) prepare() error {
 		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
 		"PRAGMA cache_size=-16384", "PRAGMA temp_store=MEMORY",
 	} {
-		if err := s.conn.script(pragma); err != nil {
+		if err := s.conn.Script(pragma); err != nil {
 			return fmt.Errorf("%s: %w", pragma, err)
 		}
 	}
-	if err := migrate(s.conn, migrations); err != nil {
+	if err := schema.Migrate(s.conn); err != nil {
 		return err
 	}
 	return s.recover()
@@ -154,17 +142,17 @@ func (s *Store) recover() error {
 		return nil
 	}
 	for _, table := range []string{"events", "deliveries"} {
-		if err := s.conn.query("SELECT max(seq) FROM "+table, newest); err != nil {
+		if err := s.conn.Query("SELECT max(seq) FROM "+table, newest); err != nil {
 			return err
 		}
 	}
-	if _, err := s.conn.exec("UPDATE deliveries SET claimed=0 WHERE claimed=1 AND state<=2"); err != nil {
+	if _, err := s.conn.Exec("UPDATE deliveries SET claimed=0 WHERE claimed=1 AND state<=2"); err != nil {
 		return err
 	}
-	if err := s.keys.load(s.conn); err != nil {
+	if err := s.keys.Load(s.conn); err != nil {
 		return err
 	}
-	return s.conn.query("SELECT count(*) FROM deliveries WHERE state<=2", func(row []driver.Value) error {
+	return s.conn.Query("SELECT count(*) FROM deliveries WHERE state<=2", func(row []driver.Value) error {
 		s.open.Store(row[0].(int64))
 		return nil
 	})
@@ -220,7 +208,7 @@ func (s *Store) Run(ctx context.Context) error {
 // Close releases the files. Run must have returned.
 func (s *Store) Close() error {
 	s.once.Do(func() { close(s.closed) })
-	return errors.Join(s.reads.Close(), s.conn.close(), s.lock.Close())
+	return errors.Join(s.reads.Close(), s.conn.Close(), s.lock.Close())
 }
 
 // Stats measures the store.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/storetest"
 )
 
@@ -57,7 +58,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 func TestNewerSchemaIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s, shut := start(t, Options{Dir: dir})
-	if err := s.do(context.Background(), func(c *conn) error { return c.script("PRAGMA user_version=999") }); err != nil {
+	if err := s.do(context.Background(), func(c *conn.Conn) error { return c.Script("PRAGMA user_version=999") }); err != nil {
 		t.Fatal(err)
 	}
 	shut()
@@ -93,7 +94,7 @@ func TestFailedCommitEndsAcknowledging(t *testing.T) {
 	if _, err := s.Append(context.Background(), benchEntry(1, nil)); err != nil {
 		t.Fatal(err)
 	}
-	_ = s.do(context.Background(), func(*conn) error { return fmt.Errorf("input/output error") })
+	_ = s.do(context.Background(), func(*conn.Conn) error { return fmt.Errorf("input/output error") })
 	if _, err := s.Append(context.Background(), benchEntry(2, nil)); err == nil {
 		t.Error("acknowledged after a failed commit")
 	}

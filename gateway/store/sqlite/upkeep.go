@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
 
 const (
@@ -17,6 +18,10 @@ const (
 	diskEvery       = time.Second
 	mergeEvery      = time.Second
 	retainEvery     = time.Minute
+	// mergeAt is how many keys in memory start a merge, mergeAge how long the
+	// first of fewer waits.
+	mergeAt  = 1 << 16
+	mergeAge = 30 * time.Second
 	// retainChunk bounds the rows that retention deletes in one transaction.
 	retainChunk = 500
 	// walSoft is the WAL's size, in bytes, from which it is checkpointed beside
@@ -40,34 +45,42 @@ func every(ctx context.Context, d time.Duration, do func()) {
 // runCheckpoints copies the WAL into the database on a connection of its own,
 // so that no caller's commit pays for it.
 func (s *Store) runCheckpoints(ctx context.Context) {
-	raw, err := dial(s.path + "?_pragma=busy_timeout(1)")
+	c, err := conn.Open(s.path, "_pragma=busy_timeout(1)")
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	c, err := newConn(raw)
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	defer c.close()
+	defer c.Close()
 	every(ctx, checkpointEvery, func() { s.checkpoint(c) })
 }
 
-func (s *Store) checkpoint(c *conn) {
+func (s *Store) checkpoint(c *conn.Conn) {
 	size := fileSize(s.path + "-wal")
 	if size < walSoft {
 		return
 	}
 	// PASSIVE never waits for anybody. Its errors are not a commit's: what it
 	// could not copy stays in the WAL, and the next commit tells of a bad disk.
-	_ = c.script("PRAGMA wal_checkpoint(PASSIVE)")
+	_ = c.Script("PRAGMA wal_checkpoint(PASSIVE)")
 	if size < walHard {
 		return
 	}
 	// Under steady load new frames come while the old are copied and the WAL
 	// never starts again. Between two commits, in runWriter, the rest is little.
 	s.emptyWAL.Store(true)
+}
+
+// runMerge moves keys from memory into their table when there are many, or when
+// they have been there for a while.
+func (s *Store) runMerge(ctx context.Context) {
+	last := time.Now()
+	every(ctx, mergeEvery, func() {
+		n := s.keys.Len()
+		if n >= mergeAt || n > 0 && time.Since(last) >= mergeAge {
+			_ = s.keys.Merge(ctx, s.do)
+			last = time.Now()
+		}
+	})
 }
 
 // runDisk keeps an eye on the free space.
@@ -161,17 +174,17 @@ func (s *Store) expire(ctx context.Context, x expiry, before time.Time) error {
 		if err != nil || len(picked) == 0 {
 			return err
 		}
-		err = s.do(ctx, func(c *conn) error { return remove(c, x.remove, picked) })
+		err = s.do(ctx, func(c *conn.Conn) error { return remove(c, x.remove, picked) })
 		if err != nil {
 			return err
 		}
 	}
 }
 
-func remove(c *conn, statements []string, picked []driver.Value) error {
+func remove(c *conn.Conn, statements []string, picked []driver.Value) error {
 	for _, v := range picked {
 		for _, sql := range statements {
-			if _, err := c.exec(sql, v); err != nil {
+			if _, err := c.Exec(sql, v); err != nil {
 				return err
 			}
 		}

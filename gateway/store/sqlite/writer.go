@@ -6,10 +6,8 @@ import (
 	"runtime"
 	"time"
 
-	sqlitelib "modernc.org/sqlite"
-	sqlitecode "modernc.org/sqlite/lib"
-
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
 
 // op is what waits for the writer: exactly one of its first three fields.
@@ -21,7 +19,7 @@ type op struct {
 
 // task is any other writing; done is called after the commit.
 type task struct {
-	run  func(*conn) error
+	run  func(*conn.Conn) error
 	done func(error)
 }
 
@@ -78,7 +76,7 @@ func (s *Store) runWriter(ctx context.Context) {
 		s.gather(ctx, &b, timer)
 		s.commit(&b)
 		if s.emptyWAL.Swap(false) {
-			_ = s.conn.script("PRAGMA wal_checkpoint(PASSIVE)")
+			_ = s.conn.Script("PRAGMA wal_checkpoint(PASSIVE)")
 		}
 	}
 }
@@ -173,17 +171,17 @@ func (s *Store) commit(b *batch) {
 }
 
 func (s *Store) transact(b *batch) error {
-	if _, err := s.conn.exec("BEGIN IMMEDIATE"); err != nil {
+	if _, err := s.conn.Exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	err := s.write(b)
 	if err == nil {
-		_, err = s.conn.exec("COMMIT")
+		_, err = s.conn.Exec("COMMIT")
 	}
-	s.keys.settle(err == nil)
+	s.keys.Settle(err == nil)
 	if err != nil {
 		// SQLite may have rolled back by itself: then this only says so.
-		_, _ = s.conn.exec("ROLLBACK")
+		_, _ = s.conn.Exec("ROLLBACK")
 	}
 	return err
 }
@@ -209,8 +207,7 @@ func (s *Store) classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	var coded *sqlitelib.Error
-	if errors.As(err, &coded) && coded.Code()&0xff == sqlitecode.SQLITE_FULL {
+	if conn.Full(err) {
 		return errors.Join(store.ErrFull, err)
 	}
 	return s.fail(err)

@@ -1,8 +1,12 @@
-package sqlite
+// Package schema is the tables of the embedded store, and how those of an
+// older version become those of this one. The store applies it when it opens.
+package schema
 
 import (
 	"database/sql/driver"
 	"fmt"
+
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
 
 // migrations are applied in order, each once; the schema's version is how
@@ -67,7 +71,7 @@ CREATE TABLE attempts (
 ) WITHOUT ROWID;
 
 -- Where to find an event by its identity or its other dedupe keys: the index that
--- keys.go fills behind the commits. marks says up to which event it is filled.
+-- package keys fills behind the commits. marks says up to which event it is filled.
 CREATE TABLE keys (
 	key    BLOB PRIMARY KEY,
 	digest BLOB NOT NULL,
@@ -97,10 +101,12 @@ CREATE TABLE revisions (
 `,
 }
 
-// migrate brings an older schema up to date and refuses a newer one.
-func migrate(c *conn, steps []string) error {
+// Migrate brings an older schema up to date and refuses a newer one.
+func Migrate(c *conn.Conn) error { return migrate(c, migrations) }
+
+func migrate(c *conn.Conn, steps []string) error {
 	version := 0
-	err := c.query("PRAGMA user_version", func(row []driver.Value) error {
+	err := c.Query("PRAGMA user_version", func(row []driver.Value) error {
 		version = int(row[0].(int64))
 		return nil
 	})
@@ -118,6 +124,6 @@ func migrate(c *conn, steps []string) error {
 	return nil
 }
 
-func step(c *conn, sql string, version int) error {
-	return c.script(fmt.Sprintf("BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT", sql, version))
+func step(c *conn.Conn, sql string, version int) error {
+	return c.Script(fmt.Sprintf("BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT", sql, version))
 }

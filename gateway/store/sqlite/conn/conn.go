@@ -1,0 +1,108 @@
+// Package conn is the store's connections to its SQLite file: the one of the
+// writer, used without database/sql in between, and what its errors mean. It
+// stands below everything in the store that writes SQL.
+package conn
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+)
+
+// Conn is a connection for one goroutine at a time, used without database/sql in between: the
+// pool, its locks and its conversions cost as much as SQLite itself here, and
+// there is only ever one user.
+type Conn struct {
+	raw   rawConn
+	stmts map[string]driver.Stmt
+	args  []driver.NamedValue
+}
+
+// rawConn is what the driver's connection can do.
+type rawConn interface {
+	driver.Conn
+	driver.ExecerContext
+}
+
+// New makes a connection of what a driver opened.
+func New(raw driver.Conn) (*Conn, error) {
+	c, ok := raw.(rawConn)
+	if !ok {
+		return nil, errors.New("sqlite: driver connection without exec")
+	}
+	return &Conn{raw: c, stmts: map[string]driver.Stmt{}}, nil
+}
+
+func (c *Conn) Close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.raw.Close())...)
+}
+
+// Script runs statements that take no arguments.
+func (c *Conn) Script(sql string) error {
+	_, err := c.raw.ExecContext(context.Background(), sql, nil)
+	return err
+}
+
+func (c *Conn) stmt(sql string) (driver.Stmt, error) {
+	if s, ok := c.stmts[sql]; ok {
+		return s, nil
+	}
+	s, err := c.raw.Prepare(sql)
+	if err == nil {
+		c.stmts[sql] = s
+	}
+	return s, err
+}
+
+// values puts arguments into the connection's reused slice.
+func (c *Conn) values(vals []driver.Value) []driver.NamedValue {
+	c.args = c.args[:0]
+	for i, v := range vals {
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: v})
+	}
+	return c.args
+}
+
+// Exec runs one statement, prepared once, and returns the rows it changed.
+func (c *Conn) Exec(sql string, vals ...driver.Value) (int64, error) {
+	s, err := c.stmt(sql)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.(driver.StmtExecContext).ExecContext(context.Background(), c.values(vals))
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// Query calls each with every row. The slice is reused from row to row.
+func (c *Conn) Query(sql string, each func(row []driver.Value) error, vals ...driver.Value) (err error) {
+	s, err := c.stmt(sql)
+	if err != nil {
+		return err
+	}
+	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), c.values(vals))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	row := make([]driver.Value, len(rows.Columns()))
+	for {
+		switch err := rows.Next(row); err {
+		case nil:
+		case io.EOF:
+			return nil
+		default:
+			return err
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+}
