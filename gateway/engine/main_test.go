@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/event-gateway/gateway/plugins/sdk"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
@@ -50,6 +51,11 @@ func beEngine(mode string) {
 		holdPipes()
 	case "host":
 		beHost()
+		return
+	case "sdk":
+		sdk.Serve(sdk.Func(func(_ context.Context, r *sdk.Request) (sdk.Result, error) {
+			return sdk.Result{Output: r.Input}, nil
+		}))
 		return
 	}
 	plugins := wire.Plugins(&testEngine{mode: mode})
@@ -139,17 +145,24 @@ func (t *testEngine) Run(stream enginev1.EngineService_RunServer) error {
 		if err != nil {
 			return err
 		}
-		switch m := m.Message.(type) {
-		case *enginev1.RunRequest_Start:
-			if err := t.start(m.Start); err != nil {
+		for _, c := range m.GetCommands() {
+			if err := t.obey(c); err != nil {
 				return err
 			}
-		case *enginev1.RunRequest_Cancel:
-			t.runs.fail(m.Cancel.GetKey(), "cancelled: "+m.Cancel.GetReason(), enginev1.FailureKind_FAILURE_KIND_RETRYABLE)
-		case *enginev1.RunRequest_Answer:
-			t.runs.succeed(m.Answer.GetKey(), m.Answer.GetInput())
 		}
 	}
+}
+
+func (t *testEngine) obey(c *enginev1.Command) error {
+	switch c := c.GetCommand().(type) {
+	case *enginev1.Command_Start:
+		return t.start(c.Start)
+	case *enginev1.Command_Cancel:
+		t.runs.fail(c.Cancel.GetKey(), "cancelled: "+c.Cancel.GetReason(), enginev1.FailureKind_FAILURE_KIND_RETRYABLE)
+	case *enginev1.Command_Answer:
+		t.runs.succeed(c.Answer.GetKey(), c.Answer.GetInput())
+	}
+	return nil
 }
 
 // start does what the workflow's name says.
@@ -160,11 +173,11 @@ func (t *testEngine) start(s *enginev1.Start) error {
 	case "echo":
 		t.runs.succeed(key, s.GetInput())
 	case "steps":
-		t.runs.send(key, &enginev1.RunResponse_Accepted{Accepted: &enginev1.Accepted{RunId: "run-" + key}})
-		t.runs.send(key, &enginev1.RunResponse_Progress{Progress: &enginev1.Progress{Step: "one", Fraction: 0.5}})
+		t.runs.send(key, &enginev1.RunUpdate_Accepted{Accepted: &enginev1.Accepted{RunId: "run-" + key}})
+		t.runs.send(key, &enginev1.RunUpdate_Progress{Progress: &enginev1.Progress{Step: "one", Fraction: 0.5}})
 		t.runs.succeed(key, s.GetEvent().GetBody())
 	case "wait":
-		t.runs.send(key, &enginev1.RunResponse_Waiting{Waiting: &enginev1.Waiting{Prompt: "go on?"}})
+		t.runs.send(key, &enginev1.RunUpdate_Waiting{Waiting: &enginev1.Waiting{Prompt: "go on?"}})
 	case "sleep":
 	case "large":
 		t.runs.succeed(key, make([]byte, 2<<20))

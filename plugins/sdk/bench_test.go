@@ -2,13 +2,15 @@ package sdk
 
 import (
 	"context"
-	"testing"
-
 	"net"
 	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
@@ -20,34 +22,44 @@ func BenchmarkRun(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	const inFlight = 256
+	const inFlight, together = 256, 16
 	places := make(chan struct{}, inFlight)
 	done := make(chan error, 1)
 	b.ReportAllocs()
 	n := 0
 	go func() {
-		for i := 0; ; i++ {
-			if _, err := stream.Recv(); err != nil {
+		for {
+			m, err := stream.Recv()
+			if err != nil {
 				done <- err
 				return
 			}
-			<-places
+			for range m.Updates {
+				<-places
+			}
 		}
 	}()
+	var ready []*enginev1.Command // a gateway under load sends several in one message
+	send := func() {
+		if err := stream.Send(&enginev1.RunRequest{Commands: ready}); err != nil {
+			b.Fatal(err)
+		}
+		ready = nil
+	}
 	body := make([]byte, 512)
+	deadline := timestamppb.New(time.Now().Add(time.Hour))
 	for b.Loop() {
 		places <- struct{}{}
 		n++
-		key := []byte("delivery-000000000000")
-		for i, v := len(key)-1, n; v > 0; i, v = i-1, v/10 {
-			key[i] = byte('0' + v%10)
-		}
-		if err := stream.Send(&enginev1.RunRequest{Message: &enginev1.RunRequest_Start{Start: &enginev1.Start{
-			Key: string(key), Workflow: "w", Attempt: 1, Event: &enginev1.Event{Id: "e", Body: body},
-		}}}); err != nil {
-			b.Fatal(err)
+		ready = append(ready, &enginev1.Command{Command: &enginev1.Command_Start{Start: &enginev1.Start{
+			Key: strconv.Itoa(n), Workflow: "w", Attempt: 1, Deadline: deadline,
+			Event: &enginev1.Event{Id: "e", Body: body},
+		}}})
+		if len(ready) == together {
+			send()
 		}
 	}
+	send()
 	if err := stream.CloseSend(); err != nil {
 		b.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func text(s string) string {
 
 // failed is how an error ends an attempt. A run that was cancelled names the
 // cause instead of a bare "context canceled".
-func failed(ctx context.Context, err error) *enginev1.RunResponse_Failed {
+func failed(ctx context.Context, err error) *enginev1.RunUpdate_Failed {
 	out := &enginev1.Failed{Kind: enginev1.FailureKind_FAILURE_KIND_RETRYABLE}
 	if f, ok := errors.AsType[*failure](err); ok {
 		out.Kind = f.kind
@@ -66,7 +66,7 @@ func failed(ctx context.Context, err error) *enginev1.RunResponse_Failed {
 		err = cause
 	}
 	out.Message = text(err.Error())
-	return &enginev1.RunResponse_Failed{Failed: out}
+	return &enginev1.RunUpdate_Failed{Failed: out}
 }
 
 // encode is the output as JSON, checked here because one message that is too

@@ -3,10 +3,12 @@ package sdk
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
@@ -17,8 +19,10 @@ type fakeStream struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	in     chan *enginev1.RunRequest
-	out    chan *enginev1.RunResponse
+	out    chan *enginev1.RunUpdate
 	done   chan struct{} // closed when the handler has returned
+
+	messages, largest atomic.Int64 // of those sent, and in bytes
 }
 
 func (f *fakeStream) Context() context.Context { return f.ctx }
@@ -36,18 +40,22 @@ func (f *fakeStream) Recv() (*enginev1.RunRequest, error) {
 }
 
 func (f *fakeStream) Send(m *enginev1.RunResponse) error {
-	select {
-	case f.out <- m:
-		return nil
-	case <-f.ctx.Done():
-		return f.ctx.Err()
+	f.messages.Add(1)
+	f.largest.Store(max(f.largest.Load(), int64(proto.Size(m))))
+	for _, update := range m.Updates {
+		select {
+		case f.out <- update:
+		case <-f.ctx.Done():
+			return f.ctx.Err()
+		}
 	}
+	return nil
 }
 
 // connect opens a stream to s. Call it in a synctest bubble.
 func connect(s *service) *fakeStream {
 	f := &fakeStream{
-		in: make(chan *enginev1.RunRequest), out: make(chan *enginev1.RunResponse, 64), done: make(chan struct{}),
+		in: make(chan *enginev1.RunRequest), out: make(chan *enginev1.RunUpdate, 64), done: make(chan struct{}),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	go func() {
@@ -69,22 +77,25 @@ func (f *fakeStream) start(key string, change ...func(*enginev1.Start)) {
 	for _, c := range change {
 		c(m)
 	}
-	f.in <- &enginev1.RunRequest{Message: &enginev1.RunRequest_Start{Start: m}}
+	f.say(&enginev1.Command{Command: &enginev1.Command_Start{Start: m}})
+}
+
+// say sends commands in one message.
+func (f *fakeStream) say(commands ...*enginev1.Command) {
+	f.in <- &enginev1.RunRequest{Commands: commands}
 	synctest.Wait()
 }
 
 func (f *fakeStream) cancelRun(key string) {
-	f.in <- &enginev1.RunRequest{Message: &enginev1.RunRequest_Cancel{
+	f.say(&enginev1.Command{Command: &enginev1.Command_Cancel{
 		Cancel: &enginev1.Cancel{Key: key, Reason: "a test"},
-	}}
-	synctest.Wait()
+	}})
 }
 
 func (f *fakeStream) answer(key, input string) {
-	f.in <- &enginev1.RunRequest{Message: &enginev1.RunRequest_Answer{
+	f.say(&enginev1.Command{Command: &enginev1.Command_Answer{
 		Answer: &enginev1.Answer{Key: key, Input: []byte(input)},
-	}}
-	synctest.Wait()
+	}})
 }
 
 // heard are the updates that have come since the last call, in short form.
@@ -101,17 +112,17 @@ func (f *fakeStream) heard() []string {
 	}
 }
 
-func short(m *enginev1.RunResponse) string {
+func short(m *enginev1.RunUpdate) string {
 	switch u := m.Update.(type) {
-	case *enginev1.RunResponse_Accepted:
+	case *enginev1.RunUpdate_Accepted:
 		return m.Key + " accepted " + u.Accepted.RunId
-	case *enginev1.RunResponse_Progress:
+	case *enginev1.RunUpdate_Progress:
 		return m.Key + " progress " + u.Progress.Step
-	case *enginev1.RunResponse_Waiting:
+	case *enginev1.RunUpdate_Waiting:
 		return m.Key + " waiting " + u.Waiting.Prompt
-	case *enginev1.RunResponse_Succeeded:
+	case *enginev1.RunUpdate_Succeeded:
 		return m.Key + " succeeded " + string(u.Succeeded.Output)
-	case *enginev1.RunResponse_Failed:
+	case *enginev1.RunUpdate_Failed:
 		return m.Key + " " + kinds[u.Failed.Kind] + " " + u.Failed.Message
 	}
 	return m.Key + " nothing"

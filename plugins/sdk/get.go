@@ -60,9 +60,9 @@ func (s *service) got(ctx context.Context, state State) *enginev1.GetResponse {
 		return &enginev1.GetResponse{State: &enginev1.GetResponse_Waiting{Waiting: waiting(state.Prompt)}}
 	case Succeeded, Failed:
 		switch end := s.ended(ctx, state.Result, state.failure()).Update.(type) {
-		case *enginev1.RunResponse_Succeeded:
+		case *enginev1.RunUpdate_Succeeded:
 			return &enginev1.GetResponse{State: &enginev1.GetResponse_Succeeded{Succeeded: end.Succeeded}}
-		case *enginev1.RunResponse_Failed:
+		case *enginev1.RunUpdate_Failed:
 			return &enginev1.GetResponse{State: &enginev1.GetResponse_Failed{Failed: end.Failed}}
 		}
 	}
@@ -96,12 +96,12 @@ func (rs *runs) latest() *stream {
 	return rs.newest
 }
 
-func (s *service) look(ctx context.Context, r *run) *enginev1.RunResponse {
+func (s *service) look(ctx context.Context, r *run) *enginev1.RunUpdate {
 	getter := s.engine.(Getter)
 	for pause := firstLook; ; pause = min(pause*2, lastLook) {
 		select {
 		case <-ctx.Done():
-			return &enginev1.RunResponse{Update: failed(ctx, ctx.Err())}
+			return &enginev1.RunUpdate{Update: failed(ctx, ctx.Err())}
 		case <-time.After(pause):
 		}
 		state, err := getter.Get(ctx, r.request.Key, r.runID)
@@ -113,12 +113,12 @@ func (s *service) look(ctx context.Context, r *run) *enginev1.RunResponse {
 }
 
 // looked is the last update of a run that was followed.
-func (s *service) looked(ctx context.Context, state State) *enginev1.RunResponse {
+func (s *service) looked(ctx context.Context, state State) *enginev1.RunUpdate {
 	switch state.Status {
 	case Waiting:
-		return &enginev1.RunResponse{Update: &enginev1.RunResponse_Waiting{Waiting: waiting(state.Prompt)}}
+		return &enginev1.RunUpdate{Update: &enginev1.RunUpdate_Waiting{Waiting: waiting(state.Prompt)}}
 	case Unknown:
-		return &enginev1.RunResponse{Update: failed(ctx, errors.New("the run was lost"))}
+		return &enginev1.RunUpdate{Update: failed(ctx, errors.New("the run was lost"))}
 	}
 	return s.ended(ctx, state.Result, state.failure())
 }

@@ -15,16 +15,16 @@ import (
 // execute does one run and always ends it: an engine that panics, or that
 // leaves its goroutine, would otherwise keep a delivery running for ever.
 func execute(ctx context.Context, r *run, do work) {
-	var end *enginev1.RunResponse
+	var end *enginev1.RunUpdate
 	defer func() {
 		if p := recover(); p != nil {
 			err := fmt.Errorf("panic: %v", p)
 			Logger().Error("run panicked", "key", r.request.Key, "workflow", r.request.Workflow,
 				"error", text(err.Error()), "stack", string(debug.Stack()))
-			end = &enginev1.RunResponse{Update: failed(ctx, err)}
+			end = &enginev1.RunUpdate{Update: failed(ctx, err)}
 		}
 		if end == nil {
-			end = &enginev1.RunResponse{Update: failed(ctx, errors.New("the run's goroutine exited"))}
+			end = &enginev1.RunUpdate{Update: failed(ctx, errors.New("the run's goroutine exited"))}
 		}
 		r.runs.finish(r, end)
 	}()
@@ -32,7 +32,7 @@ func execute(ctx context.Context, r *run, do work) {
 }
 
 // emit sends an update to wherever the run reports now.
-func (r *run) emit(m *enginev1.RunResponse) {
+func (r *run) emit(m *enginev1.RunUpdate) {
 	r.runs.mu.Lock()
 	out := r.out
 	r.runs.mu.Unlock()
@@ -45,7 +45,7 @@ func (r *run) accept(runID string) {
 	r.runs.mu.Lock()
 	r.runID = runID
 	r.runs.mu.Unlock()
-	r.emit(&enginev1.RunResponse{Update: &enginev1.RunResponse_Accepted{
+	r.emit(&enginev1.RunUpdate{Update: &enginev1.RunUpdate_Accepted{
 		Accepted: &enginev1.Accepted{RunId: runID},
 	}})
 }
@@ -54,7 +54,7 @@ func (r *run) progress(step, message string, fraction float64) {
 	if math.IsNaN(fraction) {
 		fraction = -1
 	}
-	r.emit(&enginev1.RunResponse{Update: &enginev1.RunResponse_Progress{
+	r.emit(&enginev1.RunUpdate{Update: &enginev1.RunUpdate_Progress{
 		Progress: &enginev1.Progress{Step: text(step), Message: text(message), Fraction: fraction},
 	}})
 }
@@ -89,11 +89,11 @@ func (r *run) ask(p Prompt) (<-chan json.RawMessage, error) {
 		return nil, errors.New("wait: the run waits already")
 	}
 	r.prompt, r.answers = prompt, answers
-	if r.deadline != nil && r.deadline.Stop() {
-		r.left = max(1, time.Until(r.due))
+	if !r.due.IsZero() {
+		r.left, r.due = max(1, time.Until(r.due)), time.Time{}
 	}
 	r.runs.mu.Unlock()
-	r.emit(&enginev1.RunResponse{Update: &enginev1.RunResponse_Waiting{Waiting: prompt}})
+	r.emit(&enginev1.RunUpdate{Update: &enginev1.RunUpdate_Waiting{Waiting: prompt}})
 	return answers, nil
 }
 
@@ -103,8 +103,7 @@ func (r *run) asked() {
 	defer r.runs.mu.Unlock()
 	r.prompt, r.answers = nil, nil
 	if r.left > 0 && !r.stopping {
-		r.due = time.Now().Add(r.left)
-		r.deadline.Reset(r.left)
+		r.runs.expire(r, r.left)
 		r.left = 0
 	}
 }

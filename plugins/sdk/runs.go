@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
@@ -14,15 +13,14 @@ import (
 
 // run is one run under way.
 type run struct {
-	request  Request
-	runs     *runs
-	cancel   context.CancelCauseFunc
-	deadline *time.Timer // nil without a deadline
+	request Request
+	runs    *runs
+	cancel  context.CancelCauseFunc
 
 	// The rest is guarded by runs.mu.
 
-	due      time.Time
-	left     time.Duration // of the deadline, while it stands still
+	due      time.Time     // when its time is up; zero: never, or not now
+	left     time.Duration // until then, while the deadline stands still
 	out      *stream       // nil when the connection it reported to is gone
 	runID    string
 	prompt   *enginev1.Waiting
@@ -36,63 +34,16 @@ type runs struct {
 	// keep lets runs go on when their stream ends; see Getter.
 	keep bool
 
-	mu      sync.Mutex
-	live    map[string]*run
-	newest  *stream
-	closed  bool
-	drained chan struct{} // closed when closed and nothing is live
-}
-
-// stream is one connection's Run call: where updates go.
-type stream struct {
-	pending atomic.Int64  // runs that will still report here
-	idle    chan struct{} // told when pending may have become 0
-	ended   bool          // guarded by runs.mu
-
-	mu  sync.Mutex
-	out enginev1.EngineService_RunServer
-}
-
-// send writes one update. gRPC wants one writer at a time, and a blocked one
-// is the backpressure that a run which reports too fast has to feel. An error
-// is not looked at: the stream is over, as its reader learns too.
-func (st *stream) send(m *enginev1.RunResponse) {
-	if st == nil {
-		return
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	_ = st.out.Send(m)
-}
-
-// over is called with runs.mu held. A message can be read from a stream that
-// is cancelled already, whose place another one may have taken.
-func (st *stream) over() bool {
-	return st != nil && (st.ended || st.out.Context().Err() != nil)
-}
-
-func (st *stream) left() {
-	if st != nil && st.pending.Add(-1) == 0 {
-		select {
-		case st.idle <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// wait blocks until every run has reported or ctx ends.
-func (st *stream) wait(ctx context.Context) {
-	for st.pending.Load() > 0 {
-		select {
-		case <-st.idle:
-		case <-ctx.Done():
-			return
-		}
-	}
+	mu        sync.Mutex
+	live      map[string]*run
+	deadlines deadlines
+	newest    *stream
+	closed    bool
+	drained   chan struct{} // closed when closed and nothing is live
 }
 
 // work does a run and tells how it ended.
-type work func(ctx context.Context, r *run) *enginev1.RunResponse
+type work func(ctx context.Context, r *run) *enginev1.RunUpdate
 
 // start begins a run in a goroutine of its own, or attaches st to the run
 // with this key that is under way. One that is being stopped is waited for.
@@ -111,8 +62,7 @@ func (rs *runs) start(st *stream, r *run, do work) {
 	rs.live[r.request.Key] = r
 	rs.attach(r, st)
 	if due := r.request.Deadline; !due.IsZero() {
-		r.due = due
-		r.deadline = time.AfterFunc(time.Until(due), func() { rs.stop(r, errDeadline) })
+		rs.expire(r, time.Until(due))
 	}
 	go execute(ctx, r, do)
 }
@@ -120,7 +70,7 @@ func (rs *runs) start(st *stream, r *run, do work) {
 // again is called with rs.mu held.
 func (rs *runs) again(old *run, st *stream, start func()) {
 	if old.out != st {
-		old.out.left()
+		old.out.left(1)
 		rs.attach(old, st)
 	}
 	if old.stopping {
@@ -133,7 +83,7 @@ func (rs *runs) again(old *run, st *stream, start func()) {
 			old.accept(runID)
 		}
 		if prompt != nil {
-			old.emit(&enginev1.RunResponse{Update: &enginev1.RunResponse_Waiting{Waiting: prompt}})
+			old.emit(&enginev1.RunUpdate{Update: &enginev1.RunUpdate_Waiting{Waiting: prompt}})
 		}
 	}()
 }
@@ -148,13 +98,10 @@ func (rs *runs) attach(r *run, st *stream) {
 
 // finish sends how the run ended, unless the key was started again meanwhile:
 // then this end is none of the gateway's business any more.
-func (rs *runs) finish(r *run, end *enginev1.RunResponse) {
+func (rs *runs) finish(r *run, end *enginev1.RunUpdate) {
 	rs.mu.Lock()
 	delete(rs.live, r.request.Key)
 	out, next := r.out, r.next
-	if r.deadline != nil {
-		r.deadline.Stop()
-	}
 	if rs.closed && len(rs.live) == 0 {
 		close(rs.drained)
 	}
@@ -163,21 +110,15 @@ func (rs *runs) finish(r *run, end *enginev1.RunResponse) {
 	r.cancel(nil)
 	if next != nil {
 		next()
-	} else {
-		end.Key = r.request.Key
-		out.send(end)
+		out.left(1)
+		return
 	}
-	out.left()
+	end.Key = r.request.Key
+	out.sendEnd(end)
 }
 
-// stop cancels a run; it ends when its engine returns.
-func (rs *runs) stop(r *run, cause error) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	r.halt(cause)
-}
-
-// halt is called with runs.mu held.
+// halt cancels a run; it ends when its engine returns. It is called with
+// runs.mu held.
 func (r *run) halt(cause error) {
 	r.stopping, r.next = true, nil
 	r.cancel(cause)
@@ -194,7 +135,7 @@ func (rs *runs) stopKey(key string, cause error) {
 
 // open makes st the stream that orphaned runs report to.
 func (rs *runs) open(out enginev1.EngineService_RunServer) *stream {
-	st := &stream{out: out, idle: make(chan struct{}, 1)}
+	st := newStream(out)
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.newest = st
@@ -212,6 +153,7 @@ var errDisconnected = errors.New("the gateway disconnected")
 
 // end orphans the runs of a stream, or stops them.
 func (rs *runs) end(st *stream) {
+	st.outbox.close()
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	st.ended = true

@@ -212,7 +212,7 @@ func TestLateStart(t *testing.T) {
 		defer here.drop()
 		here.start("k")
 		gone.cancel()
-		st := &stream{out: gone, idle: make(chan struct{}, 1)}
+		st := newStream(gone)
 		s.runs.start(st, newRun(&enginev1.Start{Key: "k"}), s.run)
 		s.runs.end(st)
 		close(g.open)

@@ -23,21 +23,23 @@ func (s *service) Run(out enginev1.EngineService_RunServer) error {
 		if err != nil {
 			return nil // the status of a stream that nobody reads
 		}
-		s.handle(st, m)
+		for _, command := range m.Commands {
+			s.handle(st, command)
+		}
 	}
 }
 
-func (s *service) handle(st *stream, m *enginev1.RunRequest) {
-	switch m := m.Message.(type) {
-	case *enginev1.RunRequest_Start:
+func (s *service) handle(st *stream, m *enginev1.Command) {
+	switch m := m.Command.(type) {
+	case *enginev1.Command_Start:
 		s.runs.start(st, newRun(m.Start), s.run)
-	case *enginev1.RunRequest_Cancel:
+	case *enginev1.Command_Cancel:
 		cause := "cancelled by the gateway"
 		if m.Cancel.Reason != "" {
 			cause += ": " + m.Cancel.Reason
 		}
 		s.runs.stopKey(m.Cancel.Key, errors.New(cause))
-	case *enginev1.RunRequest_Answer:
+	case *enginev1.Command_Answer:
 		if !s.runs.answer(m.Answer.Key, m.Answer.Input) {
 			s.runs.start(st, answeredRun(m.Answer), s.answer)
 		}
@@ -66,10 +68,21 @@ func newRun(m *enginev1.Start) *run {
 func fillEvent(e *Event, m *enginev1.Event) {
 	e.ID, e.Source, e.Type, e.Subject = m.Id, m.Source, m.Type, m.Subject
 	e.ContentType, e.Body, e.data = m.Datacontenttype, m.Body, m.Data
-	e.Headers, e.Query, e.Extensions = m.Headers, m.Query, m.Extensions
+	e.Headers, e.Query, e.Extensions = attributes(m.Headers), attributes(m.Query), attributes(m.Extensions)
 	if m.Time != nil {
 		e.Time = m.Time.AsTime()
 	}
+}
+
+func attributes(list []*enginev1.Attribute) map[string]string {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(list))
+	for _, a := range list {
+		out[a.GetName()] = a.GetValue()
+	}
+	return out
 }
 
 func answeredRun(m *enginev1.Answer) *run {
@@ -77,9 +90,9 @@ func answeredRun(m *enginev1.Answer) *run {
 }
 
 // run asks the engine to run.
-func (s *service) run(ctx context.Context, r *run) *enginev1.RunResponse {
+func (s *service) run(ctx context.Context, r *run) *enginev1.RunUpdate {
 	if r.request.Key == "" {
-		return &enginev1.RunResponse{Update: failed(ctx, Permanent(errors.New("start without a key")))}
+		return &enginev1.RunUpdate{Update: failed(ctx, Permanent(errors.New("start without a key")))}
 	}
 	result, err := s.engine.Run(ctx, &r.request)
 	return s.ended(ctx, result, err)
@@ -87,25 +100,36 @@ func (s *service) run(ctx context.Context, r *run) *enginev1.RunResponse {
 
 // answer asks the engine to go on with a run that waited before the engine
 // was started again.
-func (s *service) answer(ctx context.Context, r *run) *enginev1.RunResponse {
+func (s *service) answer(ctx context.Context, r *run) *enginev1.RunUpdate {
 	answerer, ok := s.engine.(Answerer)
 	if !ok {
 		err := errors.New("no run with this key waits for an answer: the engine was started again since")
-		return &enginev1.RunResponse{Update: failed(ctx, err)}
+		return &enginev1.RunUpdate{Update: failed(ctx, err)}
 	}
 	result, err := answerer.Answer(ctx, &r.request)
 	return s.ended(ctx, result, err)
 }
 
-func (s *service) ended(ctx context.Context, result Result, err error) *enginev1.RunResponse {
+func (s *service) ended(ctx context.Context, result Result, err error) *enginev1.RunUpdate {
 	var output []byte
 	if err == nil {
 		output, err = encode(result.Output, s.limit)
 	}
 	if err != nil {
-		return &enginev1.RunResponse{Update: failed(ctx, err)}
+		return &enginev1.RunUpdate{Update: failed(ctx, err)}
 	}
-	return &enginev1.RunResponse{Update: &enginev1.RunResponse_Succeeded{
-		Succeeded: &enginev1.Succeeded{Output: output},
-	}}
+	return succeeded(output)
+}
+
+// success is the update of nearly every run, in one piece of memory.
+type success struct {
+	update enginev1.RunUpdate
+	kind   enginev1.RunUpdate_Succeeded
+	end    enginev1.Succeeded
+}
+
+func succeeded(output []byte) *enginev1.RunUpdate {
+	m := &success{}
+	m.update.Update, m.kind.Succeeded, m.end.Output = &m.kind, &m.end, output
+	return &m.update
 }

@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/event-gateway/gateway/gateway/event"
 )
 
@@ -111,14 +109,14 @@ func TestOutboxIsBounded(t *testing.T) {
 	t.Parallel()
 	o := newOutbox()
 	for range maxOutbox {
-		if err := o.put(cancelMessage("k", ""), false); err != nil {
+		if err := o.put(queued{command: cancelMessage("k", "")}, false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := o.put(cancelMessage("k", ""), false); err != ErrBusy {
+	if err := o.put(queued{command: cancelMessage("k", "")}, false); err != ErrBusy {
 		t.Errorf("a full queue says %v", err)
 	}
-	if err := o.put(cancelMessage("k", ""), true); err != nil {
+	if err := o.put(queued{command: cancelMessage("k", "")}, true); err != nil {
 		t.Errorf("no place for a cancel: %v", err)
 	}
 	<-o.wake
@@ -126,7 +124,7 @@ func TestOutboxIsBounded(t *testing.T) {
 		t.Errorf("took %d", len(got))
 	}
 	o.close()
-	if err := o.put(cancelMessage("k", ""), true); err != ErrDown {
+	if err := o.put(queued{command: cancelMessage("k", "")}, true); err != ErrDown {
 		t.Errorf("a closed queue says %v", err)
 	}
 }
@@ -137,7 +135,7 @@ func FuzzMaxSize(f *testing.F) {
 		headers := map[string]string{header: workflow, key: header, "": key}
 		m := startMessage(Call{Key: key, Workflow: workflow, Input: body, Attempt: n,
 			Event: &event.Event{ID: key, ContentType: header, Body: body, Headers: headers, Query: headers}})
-		if size := int64(proto.Size(&m.request)); m.maxSize() < size {
+		if size := alone(&m.command); m.maxSize() < size {
 			t.Errorf("the encoded size is %d, at most %d was expected", size, m.maxSize())
 		}
 	})

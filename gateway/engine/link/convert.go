@@ -1,20 +1,23 @@
 package link
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/event-gateway/gateway/gateway/event"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
-// start is a start message in one piece of memory: calls are many, and each
-// would else be seven small objects.
+// start is a start command in one piece of memory, but for its attributes:
+// calls are many, and each would else be seven small objects.
 type start struct {
-	request  enginev1.RunRequest
-	message  enginev1.RunRequest_Start
+	command  enginev1.Command
+	message  enginev1.Command_Start
 	start    enginev1.Start
 	event    enginev1.Event
 	time     timestamppb.Timestamp
@@ -24,7 +27,7 @@ type start struct {
 
 func startMessage(c Call) *start {
 	m := &start{}
-	m.request.Message = &m.message
+	m.command.Command = &m.message
 	m.message.Start = &m.start
 	m.start.Key = c.Key
 	m.start.Workflow = c.Workflow
@@ -48,9 +51,25 @@ func (m *start) setEvent(e *event.Event) {
 	m.event.Datacontenttype = e.ContentType
 	m.event.Body = e.Body
 	m.event.Data = e.JSON()
-	m.event.Headers = e.Headers
-	m.event.Query = e.Query
-	m.event.Extensions = e.Extensions
+	m.event.Headers = attributes(e.Headers)
+	m.event.Query = attributes(e.Query)
+	m.event.Extensions = attributes(e.Extensions)
+}
+
+// attributes are sorted by name: the same event is the same bytes.
+func attributes(values map[string]string) []*enginev1.Attribute {
+	if len(values) == 0 {
+		return nil
+	}
+	all := make([]enginev1.Attribute, len(values))
+	list := make([]*enginev1.Attribute, 0, len(values))
+	for name, value := range values {
+		a := &all[len(list)]
+		a.Name, a.Value = name, value
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b *enginev1.Attribute) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 // maxSize is no less than the encoded size, and quick to know: each field has
@@ -62,12 +81,17 @@ func (m *start) maxSize() int64 {
 		size += field + len(text)
 	}
 	size += len(m.start.Input) + len(e.Body) + len(e.Data)
-	for _, values := range []map[string]string{e.Headers, e.Query, e.Extensions} {
-		for key, value := range values {
-			size += 3*field + len(key) + len(value)
+	for _, list := range [][]*enginev1.Attribute{e.Headers, e.Query, e.Extensions} {
+		for _, a := range list {
+			size += 3*field + len(a.Name) + len(a.Value)
 		}
 	}
 	return int64(size)
+}
+
+// alone is the size of a message with this command only.
+func alone(m *enginev1.Command) int64 {
+	return int64(proto.Size(&enginev1.RunRequest{Commands: []*enginev1.Command{m}}))
 }
 
 func setTime(to *timestamppb.Timestamp, t time.Time) *timestamppb.Timestamp {
@@ -78,30 +102,30 @@ func setTime(to *timestamppb.Timestamp, t time.Time) *timestamppb.Timestamp {
 	return to
 }
 
-func cancelMessage(key, reason string) *enginev1.RunRequest {
-	return &enginev1.RunRequest{Message: &enginev1.RunRequest_Cancel{
+func cancelMessage(key, reason string) *enginev1.Command {
+	return &enginev1.Command{Command: &enginev1.Command_Cancel{
 		Cancel: &enginev1.Cancel{Key: key, Reason: reason}}}
 }
 
-func answerMessage(key string, input []byte) *enginev1.RunRequest {
-	return &enginev1.RunRequest{Message: &enginev1.RunRequest_Answer{
+func answerMessage(key string, input []byte) *enginev1.Command {
+	return &enginev1.Command{Command: &enginev1.Command_Answer{
 		Answer: &enginev1.Answer{Key: key, Input: input}}}
 }
 
 // updateOf reads what an engine says about a run; ok is false for an update
 // that this version does not know, which an addition to the contract may be.
-func updateOf(m *enginev1.RunResponse) (u Update, ok bool) {
+func updateOf(m *enginev1.RunUpdate) (u Update, ok bool) {
 	switch m := m.Update.(type) {
-	case *enginev1.RunResponse_Accepted:
+	case *enginev1.RunUpdate_Accepted:
 		return Update{Kind: Accepted, RunID: m.Accepted.GetRunId()}, true
-	case *enginev1.RunResponse_Progress:
+	case *enginev1.RunUpdate_Progress:
 		p := m.Progress
 		return Update{Kind: Progress, Step: p.GetStep(), Message: p.GetMessage(), Fraction: p.GetFraction()}, true
-	case *enginev1.RunResponse_Waiting:
+	case *enginev1.RunUpdate_Waiting:
 		return waitingOf(m.Waiting), true
-	case *enginev1.RunResponse_Succeeded:
+	case *enginev1.RunUpdate_Succeeded:
 		return Update{Kind: Succeeded, Output: m.Succeeded.GetOutput()}, true
-	case *enginev1.RunResponse_Failed:
+	case *enginev1.RunUpdate_Failed:
 		return failedOf(m.Failed), true
 	}
 	return Update{}, false

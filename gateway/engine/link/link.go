@@ -10,7 +10,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
@@ -61,7 +60,7 @@ func (l *Link) Run(c Call, report func(Update)) error {
 	m := startMessage(c)
 	size := m.maxSize()
 	if size > l.maxMessage {
-		size = int64(proto.Size(&m.request))
+		size = alone(&m.command)
 	}
 	if size > l.maxMessage {
 		return &TooLargeError{Size: size, Max: l.maxMessage}
@@ -69,7 +68,7 @@ func (l *Link) Run(c Call, report func(Update)) error {
 	if err := l.calls.add(c.Key, &call{report: report, size: size}); err != nil {
 		return err
 	}
-	if err := l.outbox.put(&m.request, false); err != nil && l.calls.remove(c.Key) {
+	if err := l.outbox.put(queued{&m.command, size}, false); err != nil && l.calls.remove(c.Key) {
 		return err
 	} // else the stream ended just now, and Lost is reported
 	return nil
@@ -77,16 +76,18 @@ func (l *Link) Run(c Call, report func(Update)) error {
 
 // Cancel asks the engine to end a run. Its final update still follows.
 func (l *Link) Cancel(key, reason string) {
-	_ = l.outbox.put(cancelMessage(key, reason), true) // when it is down, the run is Lost anyway
+	m := cancelMessage(key, reason)
+	_ = l.outbox.put(queued{m, alone(m)}, true) // when it is down, the run is Lost anyway
 }
 
 // Answer resumes a waiting run with one JSON value.
 func (l *Link) Answer(key string, input []byte) error {
 	m := answerMessage(key, input)
-	if size := int64(proto.Size(m)); size > l.maxMessage {
+	size := alone(m)
+	if size > l.maxMessage {
 		return &TooLargeError{Size: size, Max: l.maxMessage}
 	}
-	if err := l.outbox.put(m, false); err != nil {
+	if err := l.outbox.put(queued{m, size}, false); err != nil {
 		return err
 	}
 	l.calls.answered(key)

@@ -3,10 +3,12 @@ package link
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"google.golang.org/grpc/status"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
 // Open opens the stream that carries all runs.
@@ -42,17 +44,22 @@ func (l *Link) Refuse() { l.outbox.close() }
 // Close ends the stream.
 func (l *Link) Close() { l.cancel() }
 
-// send carries messages from the outbox to the stream until it ends.
+// send carries commands from the outbox to the stream until it ends: what has
+// gathered while the last message was sent travels together.
 func (l *Link) send() {
-	var batch []*enginev1.RunRequest
+	limit := min(wire.MaxTogetherBytes, l.maxMessage) // what any engine must take
+	var taken []queued
+	var m *enginev1.RunRequest
 	for {
 		select {
 		case <-l.outbox.wake:
 		case <-l.broken:
 			return
 		}
-		batch = l.outbox.take(batch)
-		for _, m := range batch {
+		runtime.Gosched() // those who are about to call come along
+		taken = l.outbox.take(taken)
+		for rest := taken; len(rest) > 0; {
+			m, rest = together(rest, limit)
 			if l.stream.Send(m) != nil {
 				return // the receiver learns why
 			}
@@ -68,16 +75,22 @@ func (l *Link) receive() {
 		if l.err = l.stream.RecvMsg(&m); l.err != nil {
 			return
 		}
-		u, ok := updateOf(&m)
-		if !ok {
-			continue
+		for _, update := range m.Updates {
+			l.hear(update)
 		}
-		u.Process = l.process
-		if size := int64(len(u.Output) + len(u.Schema)); size > l.maxMessage {
-			u = l.tooMuch(size)
-		}
-		l.calls.deliver(m.Key, u)
 	}
+}
+
+func (l *Link) hear(m *enginev1.RunUpdate) {
+	u, ok := updateOf(m)
+	if !ok {
+		return
+	}
+	u.Process = l.process
+	if size := int64(len(u.Output) + len(u.Schema)); size > l.maxMessage {
+		u = l.tooMuch(size)
+	}
+	l.calls.deliver(m.GetKey(), u)
 }
 
 // tooMuch ends a run whose answer nobody should have to keep.

@@ -168,7 +168,7 @@ func cancel(_ context.Context, _ *process, t *talk, o Options) error {
 	if err := t.underWay("cancelled", o); err != nil {
 		return err
 	}
-	err := t.stream.Send(&enginev1.RunRequest{Message: &enginev1.RunRequest_Cancel{
+	err := t.send(&enginev1.Command{Command: &enginev1.Command_Cancel{
 		Cancel: &enginev1.Cancel{Key: "cancelled", Reason: "sdktest"},
 	}})
 	if err != nil {
@@ -231,7 +231,7 @@ func answer(_ context.Context, _ *process, t *talk, o Options) error {
 	if len(reply) == 0 {
 		reply = json.RawMessage("null")
 	}
-	err := t.stream.Send(&enginev1.RunRequest{Message: &enginev1.RunRequest_Answer{
+	err := t.send(&enginev1.Command{Command: &enginev1.Command_Answer{
 		Answer: &enginev1.Answer{Key: "asking", Input: reply},
 	}})
 	if err != nil {

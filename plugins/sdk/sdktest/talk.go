@@ -16,8 +16,8 @@ import (
 type talk struct {
 	stream enginev1.EngineService_RunClient
 	cancel context.CancelFunc
-	heard  chan *enginev1.RunResponse // closed when the stream ends
-	err    error                      // why it ended; read after heard is closed
+	heard  chan *enginev1.RunUpdate // closed when the stream ends
+	err    error                    // why it ended; read after heard is closed
 }
 
 func (p *process) talk(ctx context.Context) (*talk, error) {
@@ -27,7 +27,7 @@ func (p *process) talk(ctx context.Context) (*talk, error) {
 		cancel()
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
-	t := &talk{stream: stream, cancel: cancel, heard: make(chan *enginev1.RunResponse, 1024)}
+	t := &talk{stream: stream, cancel: cancel, heard: make(chan *enginev1.RunUpdate, 1024)}
 	go t.listen()
 	return t, nil
 }
@@ -40,14 +40,16 @@ func (t *talk) listen() {
 			t.err = err
 			return
 		}
-		t.heard <- m
+		for _, update := range m.Updates {
+			t.heard <- update
+		}
 	}
 }
 
 var errQuiet = errors.New("no update")
 
 // next is the next update; errQuiet when none comes in time.
-func (t *talk) next(limit time.Duration) (*enginev1.RunResponse, error) {
+func (t *talk) next(limit time.Duration) (*enginev1.RunUpdate, error) {
 	select {
 	case m, ok := <-t.heard:
 		if !ok {
@@ -63,7 +65,7 @@ func (t *talk) next(limit time.Duration) (*enginev1.RunResponse, error) {
 const runTimeout = 20 * time.Second
 
 // end reads updates up to the end of a run with this key.
-func (t *talk) end(key string, limit time.Duration) (*enginev1.RunResponse, error) {
+func (t *talk) end(key string, limit time.Duration) (*enginev1.RunUpdate, error) {
 	until := time.Now().Add(limit)
 	for {
 		m, err := t.next(time.Until(until))
@@ -79,7 +81,7 @@ func (t *talk) end(key string, limit time.Duration) (*enginev1.RunResponse, erro
 	}
 }
 
-func ends(m *enginev1.RunResponse) bool {
+func ends(m *enginev1.RunUpdate) bool {
 	return m.GetSucceeded() != nil || m.GetFailed() != nil
 }
 
@@ -91,14 +93,19 @@ func (t *talk) start(key, workflow string, input []byte, change ...func(*enginev
 		Event: &enginev1.Event{
 			Id: "event-" + key, Source: "/webhooks/sdktest", Type: "sdktest.tried", Time: now,
 			Datacontenttype: "application/json", Body: []byte(`{"tried":true}`),
-			Headers:    map[string]string{"user-agent": "sdktest"},
-			Extensions: map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+			Headers:    []*enginev1.Attribute{{Name: "user-agent", Value: "sdktest"}},
+			Extensions: []*enginev1.Attribute{{Name: "traceparent", Value: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
 		},
 	}
 	for _, c := range change {
 		c(m)
 	}
-	return t.stream.Send(&enginev1.RunRequest{Message: &enginev1.RunRequest_Start{Start: m}})
+	return t.send(&enginev1.Command{Command: &enginev1.Command_Start{Start: m}})
+}
+
+// send sends commands in one message.
+func (t *talk) send(commands ...*enginev1.Command) error {
+	return t.stream.Send(&enginev1.RunRequest{Commands: commands})
 }
 
 // succeed starts a run and wants its success.
@@ -113,7 +120,7 @@ func (t *talk) succeed(key string, o Options, change ...func(*enginev1.Start)) e
 	return succeeded(m)
 }
 
-func succeeded(m *enginev1.RunResponse) error {
+func succeeded(m *enginev1.RunUpdate) error {
 	if f := m.GetFailed(); f != nil {
 		return fmt.Errorf("run %q failed (%s): %s", m.Key, f.Kind, f.Message)
 	}
@@ -124,7 +131,7 @@ func succeeded(m *enginev1.RunResponse) error {
 }
 
 // failed wants a failure that may be tried again.
-func failed(m *enginev1.RunResponse) error {
+func failed(m *enginev1.RunUpdate) error {
 	f := m.GetFailed()
 	if f == nil {
 		return errors.New("the run succeeded")

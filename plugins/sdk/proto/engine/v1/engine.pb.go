@@ -582,12 +582,8 @@ func (x *CheckResponse) GetProblems() []*Problem {
 
 type RunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Types that are valid to be assigned to Message:
-	//
-	//	*RunRequest_Start
-	//	*RunRequest_Cancel
-	//	*RunRequest_Answer
-	Message       isRunRequest_Message `protobuf_oneof:"message"`
+	// In the order in which they are to be handled.
+	Commands      []*Command `protobuf:"bytes,1,rep,name=commands,proto3" json:"commands,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -622,61 +618,111 @@ func (*RunRequest) Descriptor() ([]byte, []int) {
 	return file_engine_v1_engine_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *RunRequest) GetMessage() isRunRequest_Message {
+func (x *RunRequest) GetCommands() []*Command {
 	if x != nil {
-		return x.Message
+		return x.Commands
 	}
 	return nil
 }
 
-func (x *RunRequest) GetStart() *Start {
+// Command is what the gateway wants of one run.
+type Command struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Command:
+	//
+	//	*Command_Start
+	//	*Command_Cancel
+	//	*Command_Answer
+	Command       isCommand_Command `protobuf_oneof:"command"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Command) Reset() {
+	*x = Command{}
+	mi := &file_engine_v1_engine_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Command) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Command) ProtoMessage() {}
+
+func (x *Command) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_v1_engine_proto_msgTypes[9]
 	if x != nil {
-		if x, ok := x.Message.(*RunRequest_Start); ok {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Command.ProtoReflect.Descriptor instead.
+func (*Command) Descriptor() ([]byte, []int) {
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Command) GetCommand() isCommand_Command {
+	if x != nil {
+		return x.Command
+	}
+	return nil
+}
+
+func (x *Command) GetStart() *Start {
+	if x != nil {
+		if x, ok := x.Command.(*Command_Start); ok {
 			return x.Start
 		}
 	}
 	return nil
 }
 
-func (x *RunRequest) GetCancel() *Cancel {
+func (x *Command) GetCancel() *Cancel {
 	if x != nil {
-		if x, ok := x.Message.(*RunRequest_Cancel); ok {
+		if x, ok := x.Command.(*Command_Cancel); ok {
 			return x.Cancel
 		}
 	}
 	return nil
 }
 
-func (x *RunRequest) GetAnswer() *Answer {
+func (x *Command) GetAnswer() *Answer {
 	if x != nil {
-		if x, ok := x.Message.(*RunRequest_Answer); ok {
+		if x, ok := x.Command.(*Command_Answer); ok {
 			return x.Answer
 		}
 	}
 	return nil
 }
 
-type isRunRequest_Message interface {
-	isRunRequest_Message()
+type isCommand_Command interface {
+	isCommand_Command()
 }
 
-type RunRequest_Start struct {
+type Command_Start struct {
 	Start *Start `protobuf:"bytes,1,opt,name=start,proto3,oneof"`
 }
 
-type RunRequest_Cancel struct {
+type Command_Cancel struct {
 	Cancel *Cancel `protobuf:"bytes,2,opt,name=cancel,proto3,oneof"`
 }
 
-type RunRequest_Answer struct {
+type Command_Answer struct {
 	Answer *Answer `protobuf:"bytes,3,opt,name=answer,proto3,oneof"`
 }
 
-func (*RunRequest_Start) isRunRequest_Message() {}
+func (*Command_Start) isCommand_Command() {}
 
-func (*RunRequest_Cancel) isRunRequest_Message() {}
+func (*Command_Cancel) isCommand_Command() {}
 
-func (*RunRequest_Answer) isRunRequest_Message() {}
+func (*Command_Answer) isCommand_Command() {}
 
 type Start struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -698,7 +744,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_engine_v1_engine_proto_msgTypes[9]
+	mi := &file_engine_v1_engine_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +756,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[9]
+	mi := &file_engine_v1_engine_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +769,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{9}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Start) GetKey() string {
@@ -789,18 +835,19 @@ type Event struct {
 	// The decoded body as JSON, when it is not the body itself (a form, text,
 	// binary). Empty: body is JSON, or there is no body.
 	Data []byte `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`
-	// Kept request headers, lower-case names. Never credentials.
-	Headers map[string]string `protobuf:"bytes,9,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Query   map[string]string `protobuf:"bytes,10,rep,name=query,proto3" json:"query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Kept request headers, lower-case names. Never credentials. In all three
+	// lists a name comes once, and they are sorted by name.
+	Headers []*Attribute `protobuf:"bytes,9,rep,name=headers,proto3" json:"headers,omitempty"`
+	Query   []*Attribute `protobuf:"bytes,10,rep,name=query,proto3" json:"query,omitempty"`
 	// CloudEvents extension attributes, `traceparent` among them.
-	Extensions    map[string]string `protobuf:"bytes,11,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Extensions    []*Attribute `protobuf:"bytes,11,rep,name=extensions,proto3" json:"extensions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_v1_engine_proto_msgTypes[10]
+	mi := &file_engine_v1_engine_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +859,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[10]
+	mi := &file_engine_v1_engine_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +872,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{10}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Event) GetId() string {
@@ -884,25 +931,77 @@ func (x *Event) GetData() []byte {
 	return nil
 }
 
-func (x *Event) GetHeaders() map[string]string {
+func (x *Event) GetHeaders() []*Attribute {
 	if x != nil {
 		return x.Headers
 	}
 	return nil
 }
 
-func (x *Event) GetQuery() map[string]string {
+func (x *Event) GetQuery() []*Attribute {
 	if x != nil {
 		return x.Query
 	}
 	return nil
 }
 
-func (x *Event) GetExtensions() map[string]string {
+func (x *Event) GetExtensions() []*Attribute {
 	if x != nil {
 		return x.Extensions
 	}
 	return nil
+}
+
+type Attribute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attribute) Reset() {
+	*x = Attribute{}
+	mi := &file_engine_v1_engine_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attribute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attribute) ProtoMessage() {}
+
+func (x *Attribute) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_v1_engine_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attribute.ProtoReflect.Descriptor instead.
+func (*Attribute) Descriptor() ([]byte, []int) {
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Attribute) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Attribute) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
 }
 
 type Cancel struct {
@@ -915,7 +1014,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_engine_v1_engine_proto_msgTypes[11]
+	mi := &file_engine_v1_engine_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1026,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[11]
+	mi := &file_engine_v1_engine_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1039,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{11}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Cancel) GetKey() string {
@@ -968,7 +1067,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_v1_engine_proto_msgTypes[12]
+	mi := &file_engine_v1_engine_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +1079,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[12]
+	mi := &file_engine_v1_engine_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +1092,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{12}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Answer) GetKey() string {
@@ -1012,22 +1111,16 @@ func (x *Answer) GetInput() []byte {
 
 type RunResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// Types that are valid to be assigned to Update:
-	//
-	//	*RunResponse_Accepted
-	//	*RunResponse_Progress
-	//	*RunResponse_Waiting
-	//	*RunResponse_Succeeded
-	//	*RunResponse_Failed
-	Update        isRunResponse_Update `protobuf_oneof:"update"`
+	// In the order in which they happened. An engine may as well send each
+	// update in a message of its own: that costs time, nothing else.
+	Updates       []*RunUpdate `protobuf:"bytes,1,rep,name=updates,proto3" json:"updates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_engine_v1_engine_proto_msgTypes[13]
+	mi := &file_engine_v1_engine_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1132,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[13]
+	mi := &file_engine_v1_engine_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,101 +1145,154 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{13}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{15}
 }
 
-func (x *RunResponse) GetKey() string {
+func (x *RunResponse) GetUpdates() []*RunUpdate {
+	if x != nil {
+		return x.Updates
+	}
+	return nil
+}
+
+// RunUpdate is what the engine says about one run.
+type RunUpdate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Types that are valid to be assigned to Update:
+	//
+	//	*RunUpdate_Accepted
+	//	*RunUpdate_Progress
+	//	*RunUpdate_Waiting
+	//	*RunUpdate_Succeeded
+	//	*RunUpdate_Failed
+	Update        isRunUpdate_Update `protobuf_oneof:"update"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunUpdate) Reset() {
+	*x = RunUpdate{}
+	mi := &file_engine_v1_engine_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunUpdate) ProtoMessage() {}
+
+func (x *RunUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_v1_engine_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunUpdate.ProtoReflect.Descriptor instead.
+func (*RunUpdate) Descriptor() ([]byte, []int) {
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RunUpdate) GetKey() string {
 	if x != nil {
 		return x.Key
 	}
 	return ""
 }
 
-func (x *RunResponse) GetUpdate() isRunResponse_Update {
+func (x *RunUpdate) GetUpdate() isRunUpdate_Update {
 	if x != nil {
 		return x.Update
 	}
 	return nil
 }
 
-func (x *RunResponse) GetAccepted() *Accepted {
+func (x *RunUpdate) GetAccepted() *Accepted {
 	if x != nil {
-		if x, ok := x.Update.(*RunResponse_Accepted); ok {
+		if x, ok := x.Update.(*RunUpdate_Accepted); ok {
 			return x.Accepted
 		}
 	}
 	return nil
 }
 
-func (x *RunResponse) GetProgress() *Progress {
+func (x *RunUpdate) GetProgress() *Progress {
 	if x != nil {
-		if x, ok := x.Update.(*RunResponse_Progress); ok {
+		if x, ok := x.Update.(*RunUpdate_Progress); ok {
 			return x.Progress
 		}
 	}
 	return nil
 }
 
-func (x *RunResponse) GetWaiting() *Waiting {
+func (x *RunUpdate) GetWaiting() *Waiting {
 	if x != nil {
-		if x, ok := x.Update.(*RunResponse_Waiting); ok {
+		if x, ok := x.Update.(*RunUpdate_Waiting); ok {
 			return x.Waiting
 		}
 	}
 	return nil
 }
 
-func (x *RunResponse) GetSucceeded() *Succeeded {
+func (x *RunUpdate) GetSucceeded() *Succeeded {
 	if x != nil {
-		if x, ok := x.Update.(*RunResponse_Succeeded); ok {
+		if x, ok := x.Update.(*RunUpdate_Succeeded); ok {
 			return x.Succeeded
 		}
 	}
 	return nil
 }
 
-func (x *RunResponse) GetFailed() *Failed {
+func (x *RunUpdate) GetFailed() *Failed {
 	if x != nil {
-		if x, ok := x.Update.(*RunResponse_Failed); ok {
+		if x, ok := x.Update.(*RunUpdate_Failed); ok {
 			return x.Failed
 		}
 	}
 	return nil
 }
 
-type isRunResponse_Update interface {
-	isRunResponse_Update()
+type isRunUpdate_Update interface {
+	isRunUpdate_Update()
 }
 
-type RunResponse_Accepted struct {
+type RunUpdate_Accepted struct {
 	Accepted *Accepted `protobuf:"bytes,2,opt,name=accepted,proto3,oneof"`
 }
 
-type RunResponse_Progress struct {
+type RunUpdate_Progress struct {
 	Progress *Progress `protobuf:"bytes,3,opt,name=progress,proto3,oneof"`
 }
 
-type RunResponse_Waiting struct {
+type RunUpdate_Waiting struct {
 	Waiting *Waiting `protobuf:"bytes,4,opt,name=waiting,proto3,oneof"`
 }
 
-type RunResponse_Succeeded struct {
+type RunUpdate_Succeeded struct {
 	Succeeded *Succeeded `protobuf:"bytes,5,opt,name=succeeded,proto3,oneof"`
 }
 
-type RunResponse_Failed struct {
+type RunUpdate_Failed struct {
 	Failed *Failed `protobuf:"bytes,6,opt,name=failed,proto3,oneof"`
 }
 
-func (*RunResponse_Accepted) isRunResponse_Update() {}
+func (*RunUpdate_Accepted) isRunUpdate_Update() {}
 
-func (*RunResponse_Progress) isRunResponse_Update() {}
+func (*RunUpdate_Progress) isRunUpdate_Update() {}
 
-func (*RunResponse_Waiting) isRunResponse_Update() {}
+func (*RunUpdate_Waiting) isRunUpdate_Update() {}
 
-func (*RunResponse_Succeeded) isRunResponse_Update() {}
+func (*RunUpdate_Succeeded) isRunUpdate_Update() {}
 
-func (*RunResponse_Failed) isRunResponse_Update() {}
+func (*RunUpdate_Failed) isRunUpdate_Update() {}
 
 // Accepted: the run exists in the engine under this id.
 type Accepted struct {
@@ -1158,7 +1304,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_engine_v1_engine_proto_msgTypes[14]
+	mi := &file_engine_v1_engine_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1316,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[14]
+	mi := &file_engine_v1_engine_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1329,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{14}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Accepted) GetRunId() string {
@@ -1205,7 +1351,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_engine_v1_engine_proto_msgTypes[15]
+	mi := &file_engine_v1_engine_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +1363,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[15]
+	mi := &file_engine_v1_engine_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +1376,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{15}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Progress) GetStep() string {
@@ -1266,7 +1412,7 @@ type Waiting struct {
 
 func (x *Waiting) Reset() {
 	*x = Waiting{}
-	mi := &file_engine_v1_engine_proto_msgTypes[16]
+	mi := &file_engine_v1_engine_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1424,7 @@ func (x *Waiting) String() string {
 func (*Waiting) ProtoMessage() {}
 
 func (x *Waiting) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[16]
+	mi := &file_engine_v1_engine_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1437,7 @@ func (x *Waiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
 func (*Waiting) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{16}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Waiting) GetPrompt() string {
@@ -1319,7 +1465,7 @@ type Succeeded struct {
 
 func (x *Succeeded) Reset() {
 	*x = Succeeded{}
-	mi := &file_engine_v1_engine_proto_msgTypes[17]
+	mi := &file_engine_v1_engine_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1477,7 @@ func (x *Succeeded) String() string {
 func (*Succeeded) ProtoMessage() {}
 
 func (x *Succeeded) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[17]
+	mi := &file_engine_v1_engine_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1490,7 @@ func (x *Succeeded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Succeeded.ProtoReflect.Descriptor instead.
 func (*Succeeded) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{17}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Succeeded) GetOutput() []byte {
@@ -1367,7 +1513,7 @@ type Failed struct {
 
 func (x *Failed) Reset() {
 	*x = Failed{}
-	mi := &file_engine_v1_engine_proto_msgTypes[18]
+	mi := &file_engine_v1_engine_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1525,7 @@ func (x *Failed) String() string {
 func (*Failed) ProtoMessage() {}
 
 func (x *Failed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[18]
+	mi := &file_engine_v1_engine_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1538,7 @@ func (x *Failed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failed.ProtoReflect.Descriptor instead.
 func (*Failed) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{18}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Failed) GetMessage() string {
@@ -1426,7 +1572,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_engine_v1_engine_proto_msgTypes[19]
+	mi := &file_engine_v1_engine_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1584,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[19]
+	mi := &file_engine_v1_engine_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1597,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{19}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetRequest) GetKey() string {
@@ -1484,7 +1630,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_engine_v1_engine_proto_msgTypes[20]
+	mi := &file_engine_v1_engine_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1642,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[20]
+	mi := &file_engine_v1_engine_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1655,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{20}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetResponse) GetState() isGetResponse_State {
@@ -1608,7 +1754,7 @@ type Unknown struct {
 
 func (x *Unknown) Reset() {
 	*x = Unknown{}
-	mi := &file_engine_v1_engine_proto_msgTypes[21]
+	mi := &file_engine_v1_engine_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1766,7 @@ func (x *Unknown) String() string {
 func (*Unknown) ProtoMessage() {}
 
 func (x *Unknown) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[21]
+	mi := &file_engine_v1_engine_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1779,7 @@ func (x *Unknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unknown.ProtoReflect.Descriptor instead.
 func (*Unknown) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{21}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{24}
 }
 
 type Running struct {
@@ -1645,7 +1791,7 @@ type Running struct {
 
 func (x *Running) Reset() {
 	*x = Running{}
-	mi := &file_engine_v1_engine_proto_msgTypes[22]
+	mi := &file_engine_v1_engine_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +1803,7 @@ func (x *Running) String() string {
 func (*Running) ProtoMessage() {}
 
 func (x *Running) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_v1_engine_proto_msgTypes[22]
+	mi := &file_engine_v1_engine_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +1816,7 @@ func (x *Running) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Running.ProtoReflect.Descriptor instead.
 func (*Running) Descriptor() ([]byte, []int) {
-	return file_engine_v1_engine_proto_rawDescGZIP(), []int{22}
+	return file_engine_v1_engine_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Running) GetRunId() string {
@@ -1709,13 +1855,15 @@ const file_engine_v1_engine_proto_rawDesc = "" +
 	"\x05input\x18\x02 \x01(\fR\x05input\x12\x1a\n" +
 	"\bcomputed\x18\x03 \x03(\tR\bcomputed\"?\n" +
 	"\rCheckResponse\x12.\n" +
-	"\bproblems\x18\x01 \x03(\v2\x12.engine.v1.ProblemR\bproblems\"\x9b\x01\n" +
+	"\bproblems\x18\x01 \x03(\v2\x12.engine.v1.ProblemR\bproblems\"<\n" +
 	"\n" +
-	"RunRequest\x12(\n" +
+	"RunRequest\x12.\n" +
+	"\bcommands\x18\x01 \x03(\v2\x12.engine.v1.CommandR\bcommands\"\x98\x01\n" +
+	"\aCommand\x12(\n" +
 	"\x05start\x18\x01 \x01(\v2\x10.engine.v1.StartH\x00R\x05start\x12+\n" +
 	"\x06cancel\x18\x02 \x01(\v2\x11.engine.v1.CancelH\x00R\x06cancel\x12+\n" +
 	"\x06answer\x18\x03 \x01(\v2\x11.engine.v1.AnswerH\x00R\x06answerB\t\n" +
-	"\amessage\"\x8b\x02\n" +
+	"\acommand\"\x8b\x02\n" +
 	"\x05Start\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1a\n" +
 	"\bworkflow\x18\x02 \x01(\tR\bworkflow\x12&\n" +
@@ -1723,7 +1871,7 @@ const file_engine_v1_engine_proto_rawDesc = "" +
 	"\x05input\x18\x04 \x01(\fR\x05input\x12\x18\n" +
 	"\aattempt\x18\x05 \x01(\x05R\aattempt\x126\n" +
 	"\bdeadline\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12D\n" +
-	"\x10first_attempt_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0efirstAttemptAt\"\xc2\x04\n" +
+	"\x10first_attempt_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0efirstAttemptAt\"\xf1\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
@@ -1732,30 +1880,25 @@ const file_engine_v1_engine_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12(\n" +
 	"\x0fdatacontenttype\x18\x06 \x01(\tR\x0fdatacontenttype\x12\x12\n" +
 	"\x04body\x18\a \x01(\fR\x04body\x12\x12\n" +
-	"\x04data\x18\b \x01(\fR\x04data\x127\n" +
-	"\aheaders\x18\t \x03(\v2\x1d.engine.v1.Event.HeadersEntryR\aheaders\x121\n" +
+	"\x04data\x18\b \x01(\fR\x04data\x12.\n" +
+	"\aheaders\x18\t \x03(\v2\x14.engine.v1.AttributeR\aheaders\x12*\n" +
 	"\x05query\x18\n" +
-	" \x03(\v2\x1b.engine.v1.Event.QueryEntryR\x05query\x12@\n" +
+	" \x03(\v2\x14.engine.v1.AttributeR\x05query\x124\n" +
 	"\n" +
-	"extensions\x18\v \x03(\v2 .engine.v1.Event.ExtensionsEntryR\n" +
-	"extensions\x1a:\n" +
-	"\fHeadersEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a8\n" +
-	"\n" +
-	"QueryEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
-	"\x0fExtensionsEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"2\n" +
+	"extensions\x18\v \x03(\v2\x14.engine.v1.AttributeR\n" +
+	"extensions\"5\n" +
+	"\tAttribute\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"2\n" +
 	"\x06Cancel\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"0\n" +
 	"\x06Answer\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05input\x18\x02 \x01(\fR\x05input\"\xa2\x02\n" +
-	"\vRunResponse\x12\x10\n" +
+	"\x05input\x18\x02 \x01(\fR\x05input\"=\n" +
+	"\vRunResponse\x12.\n" +
+	"\aupdates\x18\x01 \x03(\v2\x14.engine.v1.RunUpdateR\aupdates\"\xa0\x02\n" +
+	"\tRunUpdate\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
 	"\baccepted\x18\x02 \x01(\v2\x13.engine.v1.AcceptedH\x00R\baccepted\x121\n" +
 	"\bprogress\x18\x03 \x01(\v2\x13.engine.v1.ProgressH\x00R\bprogress\x12.\n" +
@@ -1836,23 +1979,23 @@ var file_engine_v1_engine_proto_goTypes = []any{
 	(*CheckRequest)(nil),          // 8: engine.v1.CheckRequest
 	(*CheckResponse)(nil),         // 9: engine.v1.CheckResponse
 	(*RunRequest)(nil),            // 10: engine.v1.RunRequest
-	(*Start)(nil),                 // 11: engine.v1.Start
-	(*Event)(nil),                 // 12: engine.v1.Event
-	(*Cancel)(nil),                // 13: engine.v1.Cancel
-	(*Answer)(nil),                // 14: engine.v1.Answer
-	(*RunResponse)(nil),           // 15: engine.v1.RunResponse
-	(*Accepted)(nil),              // 16: engine.v1.Accepted
-	(*Progress)(nil),              // 17: engine.v1.Progress
-	(*Waiting)(nil),               // 18: engine.v1.Waiting
-	(*Succeeded)(nil),             // 19: engine.v1.Succeeded
-	(*Failed)(nil),                // 20: engine.v1.Failed
-	(*GetRequest)(nil),            // 21: engine.v1.GetRequest
-	(*GetResponse)(nil),           // 22: engine.v1.GetResponse
-	(*Unknown)(nil),               // 23: engine.v1.Unknown
-	(*Running)(nil),               // 24: engine.v1.Running
-	nil,                           // 25: engine.v1.Event.HeadersEntry
-	nil,                           // 26: engine.v1.Event.QueryEntry
-	nil,                           // 27: engine.v1.Event.ExtensionsEntry
+	(*Command)(nil),               // 11: engine.v1.Command
+	(*Start)(nil),                 // 12: engine.v1.Start
+	(*Event)(nil),                 // 13: engine.v1.Event
+	(*Attribute)(nil),             // 14: engine.v1.Attribute
+	(*Cancel)(nil),                // 15: engine.v1.Cancel
+	(*Answer)(nil),                // 16: engine.v1.Answer
+	(*RunResponse)(nil),           // 17: engine.v1.RunResponse
+	(*RunUpdate)(nil),             // 18: engine.v1.RunUpdate
+	(*Accepted)(nil),              // 19: engine.v1.Accepted
+	(*Progress)(nil),              // 20: engine.v1.Progress
+	(*Waiting)(nil),               // 21: engine.v1.Waiting
+	(*Succeeded)(nil),             // 22: engine.v1.Succeeded
+	(*Failed)(nil),                // 23: engine.v1.Failed
+	(*GetRequest)(nil),            // 24: engine.v1.GetRequest
+	(*GetResponse)(nil),           // 25: engine.v1.GetResponse
+	(*Unknown)(nil),               // 26: engine.v1.Unknown
+	(*Running)(nil),               // 27: engine.v1.Running
 	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
 	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
 }
@@ -1861,43 +2004,45 @@ var file_engine_v1_engine_proto_depIdxs = []int32{
 	4,  // 1: engine.v1.DescribeResponse.workflows:type_name -> engine.v1.Workflow
 	7,  // 2: engine.v1.ConfigureResponse.problems:type_name -> engine.v1.Problem
 	7,  // 3: engine.v1.CheckResponse.problems:type_name -> engine.v1.Problem
-	11, // 4: engine.v1.RunRequest.start:type_name -> engine.v1.Start
-	13, // 5: engine.v1.RunRequest.cancel:type_name -> engine.v1.Cancel
-	14, // 6: engine.v1.RunRequest.answer:type_name -> engine.v1.Answer
-	12, // 7: engine.v1.Start.event:type_name -> engine.v1.Event
-	28, // 8: engine.v1.Start.deadline:type_name -> google.protobuf.Timestamp
-	28, // 9: engine.v1.Start.first_attempt_at:type_name -> google.protobuf.Timestamp
-	28, // 10: engine.v1.Event.time:type_name -> google.protobuf.Timestamp
-	25, // 11: engine.v1.Event.headers:type_name -> engine.v1.Event.HeadersEntry
-	26, // 12: engine.v1.Event.query:type_name -> engine.v1.Event.QueryEntry
-	27, // 13: engine.v1.Event.extensions:type_name -> engine.v1.Event.ExtensionsEntry
-	16, // 14: engine.v1.RunResponse.accepted:type_name -> engine.v1.Accepted
-	17, // 15: engine.v1.RunResponse.progress:type_name -> engine.v1.Progress
-	18, // 16: engine.v1.RunResponse.waiting:type_name -> engine.v1.Waiting
-	19, // 17: engine.v1.RunResponse.succeeded:type_name -> engine.v1.Succeeded
-	20, // 18: engine.v1.RunResponse.failed:type_name -> engine.v1.Failed
-	1,  // 19: engine.v1.Failed.kind:type_name -> engine.v1.FailureKind
-	29, // 20: engine.v1.Failed.retry_after:type_name -> google.protobuf.Duration
-	23, // 21: engine.v1.GetResponse.unknown:type_name -> engine.v1.Unknown
-	24, // 22: engine.v1.GetResponse.running:type_name -> engine.v1.Running
-	18, // 23: engine.v1.GetResponse.waiting:type_name -> engine.v1.Waiting
-	19, // 24: engine.v1.GetResponse.succeeded:type_name -> engine.v1.Succeeded
-	20, // 25: engine.v1.GetResponse.failed:type_name -> engine.v1.Failed
-	2,  // 26: engine.v1.EngineService.Describe:input_type -> engine.v1.DescribeRequest
-	5,  // 27: engine.v1.EngineService.Configure:input_type -> engine.v1.ConfigureRequest
-	8,  // 28: engine.v1.EngineService.Check:input_type -> engine.v1.CheckRequest
-	10, // 29: engine.v1.EngineService.Run:input_type -> engine.v1.RunRequest
-	21, // 30: engine.v1.EngineService.Get:input_type -> engine.v1.GetRequest
-	3,  // 31: engine.v1.EngineService.Describe:output_type -> engine.v1.DescribeResponse
-	6,  // 32: engine.v1.EngineService.Configure:output_type -> engine.v1.ConfigureResponse
-	9,  // 33: engine.v1.EngineService.Check:output_type -> engine.v1.CheckResponse
-	15, // 34: engine.v1.EngineService.Run:output_type -> engine.v1.RunResponse
-	22, // 35: engine.v1.EngineService.Get:output_type -> engine.v1.GetResponse
-	31, // [31:36] is the sub-list for method output_type
-	26, // [26:31] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	11, // 4: engine.v1.RunRequest.commands:type_name -> engine.v1.Command
+	12, // 5: engine.v1.Command.start:type_name -> engine.v1.Start
+	15, // 6: engine.v1.Command.cancel:type_name -> engine.v1.Cancel
+	16, // 7: engine.v1.Command.answer:type_name -> engine.v1.Answer
+	13, // 8: engine.v1.Start.event:type_name -> engine.v1.Event
+	28, // 9: engine.v1.Start.deadline:type_name -> google.protobuf.Timestamp
+	28, // 10: engine.v1.Start.first_attempt_at:type_name -> google.protobuf.Timestamp
+	28, // 11: engine.v1.Event.time:type_name -> google.protobuf.Timestamp
+	14, // 12: engine.v1.Event.headers:type_name -> engine.v1.Attribute
+	14, // 13: engine.v1.Event.query:type_name -> engine.v1.Attribute
+	14, // 14: engine.v1.Event.extensions:type_name -> engine.v1.Attribute
+	18, // 15: engine.v1.RunResponse.updates:type_name -> engine.v1.RunUpdate
+	19, // 16: engine.v1.RunUpdate.accepted:type_name -> engine.v1.Accepted
+	20, // 17: engine.v1.RunUpdate.progress:type_name -> engine.v1.Progress
+	21, // 18: engine.v1.RunUpdate.waiting:type_name -> engine.v1.Waiting
+	22, // 19: engine.v1.RunUpdate.succeeded:type_name -> engine.v1.Succeeded
+	23, // 20: engine.v1.RunUpdate.failed:type_name -> engine.v1.Failed
+	1,  // 21: engine.v1.Failed.kind:type_name -> engine.v1.FailureKind
+	29, // 22: engine.v1.Failed.retry_after:type_name -> google.protobuf.Duration
+	26, // 23: engine.v1.GetResponse.unknown:type_name -> engine.v1.Unknown
+	27, // 24: engine.v1.GetResponse.running:type_name -> engine.v1.Running
+	21, // 25: engine.v1.GetResponse.waiting:type_name -> engine.v1.Waiting
+	22, // 26: engine.v1.GetResponse.succeeded:type_name -> engine.v1.Succeeded
+	23, // 27: engine.v1.GetResponse.failed:type_name -> engine.v1.Failed
+	2,  // 28: engine.v1.EngineService.Describe:input_type -> engine.v1.DescribeRequest
+	5,  // 29: engine.v1.EngineService.Configure:input_type -> engine.v1.ConfigureRequest
+	8,  // 30: engine.v1.EngineService.Check:input_type -> engine.v1.CheckRequest
+	10, // 31: engine.v1.EngineService.Run:input_type -> engine.v1.RunRequest
+	24, // 32: engine.v1.EngineService.Get:input_type -> engine.v1.GetRequest
+	3,  // 33: engine.v1.EngineService.Describe:output_type -> engine.v1.DescribeResponse
+	6,  // 34: engine.v1.EngineService.Configure:output_type -> engine.v1.ConfigureResponse
+	9,  // 35: engine.v1.EngineService.Check:output_type -> engine.v1.CheckResponse
+	17, // 36: engine.v1.EngineService.Run:output_type -> engine.v1.RunResponse
+	25, // 37: engine.v1.EngineService.Get:output_type -> engine.v1.GetResponse
+	33, // [33:38] is the sub-list for method output_type
+	28, // [28:33] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_engine_v1_engine_proto_init() }
@@ -1905,19 +2050,19 @@ func file_engine_v1_engine_proto_init() {
 	if File_engine_v1_engine_proto != nil {
 		return
 	}
-	file_engine_v1_engine_proto_msgTypes[8].OneofWrappers = []any{
-		(*RunRequest_Start)(nil),
-		(*RunRequest_Cancel)(nil),
-		(*RunRequest_Answer)(nil),
+	file_engine_v1_engine_proto_msgTypes[9].OneofWrappers = []any{
+		(*Command_Start)(nil),
+		(*Command_Cancel)(nil),
+		(*Command_Answer)(nil),
 	}
-	file_engine_v1_engine_proto_msgTypes[13].OneofWrappers = []any{
-		(*RunResponse_Accepted)(nil),
-		(*RunResponse_Progress)(nil),
-		(*RunResponse_Waiting)(nil),
-		(*RunResponse_Succeeded)(nil),
-		(*RunResponse_Failed)(nil),
+	file_engine_v1_engine_proto_msgTypes[16].OneofWrappers = []any{
+		(*RunUpdate_Accepted)(nil),
+		(*RunUpdate_Progress)(nil),
+		(*RunUpdate_Waiting)(nil),
+		(*RunUpdate_Succeeded)(nil),
+		(*RunUpdate_Failed)(nil),
 	}
-	file_engine_v1_engine_proto_msgTypes[20].OneofWrappers = []any{
+	file_engine_v1_engine_proto_msgTypes[23].OneofWrappers = []any{
 		(*GetResponse_Unknown)(nil),
 		(*GetResponse_Running)(nil),
 		(*GetResponse_Waiting)(nil),

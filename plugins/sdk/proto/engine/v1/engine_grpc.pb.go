@@ -50,9 +50,11 @@ type EngineServiceClient interface {
 	// Check is asked about each route when a configuration is loaded, so that
 	// an unknown workflow or an input that cannot fit never goes live.
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
-	// Run carries many runs over one stream, in both directions. Messages of
-	// different runs may be interleaved in any way. When the stream ends, every
-	// run that has not ended has an unknown outcome.
+	// Run carries many runs over one stream, in both directions. Commands and
+	// updates of different runs may be interleaved in any way, and travel
+	// together: a message carries whatever was ready, at least one, in order,
+	// and its receiver handles them one after another. When the stream ends,
+	// every run that has not ended has an unknown outcome.
 	Run(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RunRequest, RunResponse], error)
 	// Get tells what became of a run: asked for a delivery that was running
 	// when the gateway or the stream died.
@@ -135,9 +137,11 @@ type EngineServiceServer interface {
 	// Check is asked about each route when a configuration is loaded, so that
 	// an unknown workflow or an input that cannot fit never goes live.
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
-	// Run carries many runs over one stream, in both directions. Messages of
-	// different runs may be interleaved in any way. When the stream ends, every
-	// run that has not ended has an unknown outcome.
+	// Run carries many runs over one stream, in both directions. Commands and
+	// updates of different runs may be interleaved in any way, and travel
+	// together: a message carries whatever was ready, at least one, in order,
+	// and its receiver handles them one after another. When the stream ends,
+	// every run that has not ended has an unknown outcome.
 	Run(grpc.BidiStreamingServer[RunRequest, RunResponse]) error
 	// Get tells what became of a run: asked for a delivery that was running
 	// when the gateway or the stream died.

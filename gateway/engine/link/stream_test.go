@@ -1,0 +1,96 @@
+package link
+
+import (
+	"io"
+	"strconv"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/wire"
+)
+
+// wireless is a stream without a wire. Its engine answers what it has read
+// when the test has said all.
+type wireless struct {
+	grpc.ClientStream
+	t    *testing.T
+	want int // commands
+	read []string
+	back chan *enginev1.RunResponse
+}
+
+func (w *wireless) Send(m *enginev1.RunRequest) error {
+	if n, size := len(m.Commands), proto.Size(m); n == 0 || n > 1 && size > wire.MaxTogetherBytes || n > wire.MaxTogether {
+		w.t.Errorf("a message of %d commands, %d bytes", n, size)
+	}
+	answer := &enginev1.RunResponse{}
+	for _, c := range m.Commands {
+		key := c.GetStart().GetKey()
+		w.read = append(w.read, key)
+		answer.Updates = append(answer.Updates, &enginev1.RunUpdate{Key: key,
+			Update: &enginev1.RunUpdate_Succeeded{Succeeded: &enginev1.Succeeded{}}})
+	}
+	w.back <- answer
+	if len(w.read) == w.want {
+		close(w.back)
+	}
+	return nil
+}
+
+func (w *wireless) Recv() (*enginev1.RunResponse, error) { panic("not used") }
+
+func (w *wireless) RecvMsg(m any) error {
+	next, ok := <-w.back
+	if !ok {
+		return io.EOF
+	}
+	proto.Reset(m.(proto.Message))
+	proto.Merge(m.(proto.Message), next)
+	return nil
+}
+
+// TestManyTravelTogether: small and large, each comes once and in its turn.
+func TestManyTravelTogether(t *testing.T) {
+	t.Parallel()
+	const n = 2000
+	w := &wireless{t: t, want: n, back: make(chan *enginev1.RunResponse, n)}
+	l := New(nil, "test", "test", 1<<20)
+	l.stream, l.cancel = w, func() {}
+	ended := 0
+	for i := range n {
+		body := make([]byte, i%2*100+i%500/499*100_000)
+		err := l.Run(Call{Key: strconv.Itoa(i), Event: &event.Event{Body: body}}, func(u Update) {
+			if ended++; u.Kind != Succeeded {
+				t.Errorf("update %+v", u)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Serve()
+	for i, key := range w.read {
+		if key != strconv.Itoa(i) {
+			t.Fatalf("%s is number %d", key, i)
+		}
+	}
+	if ended != n || len(w.read) != n {
+		t.Errorf("%d were sent, %d ended", len(w.read), ended)
+	}
+}
+
+func TestAttributesAreSorted(t *testing.T) {
+	t.Parallel()
+	m := startMessage(Call{Event: &event.Event{Query: map[string]string{"b": "2", "c": "3", "a": "1"}}})
+	got := ""
+	for _, a := range m.event.Query {
+		got += a.Name + a.Value
+	}
+	if got != "a1b2c3" || m.event.Headers != nil {
+		t.Errorf("got %q", got)
+	}
+}
