@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
@@ -22,7 +21,7 @@ type fakeStream struct {
 	out    chan *enginev1.RunUpdate
 	done   chan struct{} // closed when the handler has returned
 
-	messages, largest atomic.Int64 // of those sent, and in bytes
+	messages atomic.Int64 // sent
 }
 
 func (f *fakeStream) Context() context.Context { return f.ctx }
@@ -41,7 +40,6 @@ func (f *fakeStream) Recv() (*enginev1.RunRequest, error) {
 
 func (f *fakeStream) Send(m *enginev1.RunResponse) error {
 	f.messages.Add(1)
-	f.largest.Store(max(f.largest.Load(), int64(proto.Size(m))))
 	for _, update := range m.Updates {
 		select {
 		case f.out <- update:

@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/event-gateway/gateway/plugins/sdk/batch"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
-	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
 func start(key string) *enginev1.Command {
@@ -63,33 +63,6 @@ func TestEndsTravelTogether(t *testing.T) {
 	})
 }
 
-func TestMessagesAreCut(t *testing.T) {
-	g := &gate{}
-	serve(t, g, func(t *testing.T, s *service) {
-		f := connect(s)
-		defer f.drop()
-		st := newStream(f)
-		for i := range 1000 {
-			size := 10
-			if i%100 == 0 {
-				size = wire.MaxTogetherBytes
-			}
-			m := succeeded(make([]byte, size))
-			m.Key = strconv.Itoa(i)
-			st.outbox.put(report{update: m, size: sizeOf(m)})
-		}
-		go st.drain()
-		for i := range 1000 {
-			if m := <-f.out; m.Key != strconv.Itoa(i) {
-				t.Fatalf("update %s comes as number %d", m.Key, i)
-			}
-		}
-		if largest := f.largest.Load(); largest > wire.MaxTogetherBytes+64 {
-			t.Errorf("a message of %d bytes", largest)
-		}
-	})
-}
-
 // A run that reports faster than the connection takes it has to wait, and is
 // let go when the connection breaks.
 func TestFloodIsHeldBack(t *testing.T) {
@@ -103,7 +76,7 @@ func TestFloodIsHeldBack(t *testing.T) {
 	serve(t, engine, func(t *testing.T, s *service) {
 		f := connect(s)
 		f.start("k")
-		if n := told.Load(); n < maxQueued || n > maxQueued+wire.MaxTogether+int32(cap(f.out)) {
+		if n := told.Load(); n < 4096 || n > 4096+batch.MaxLen+int32(cap(f.out)) {
 			t.Errorf("%d updates were taken", n)
 		}
 		f.drop()

@@ -36,8 +36,10 @@ func (r *run) emit(m *enginev1.RunUpdate) {
 	r.runs.mu.Lock()
 	out := r.out
 	r.runs.mu.Unlock()
-	m.Key = r.request.Key
-	out.send(m)
+	if out != nil {
+		m.Key = r.request.Key
+		out.outbox.Send(m)
+	}
 }
 
 func (r *run) accept(runID string) {

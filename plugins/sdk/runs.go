@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/event-gateway/gateway/plugins/sdk/batch"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -40,6 +42,48 @@ type runs struct {
 	newest    *stream
 	closed    bool
 	drained   chan struct{} // closed when closed and nothing is live
+}
+
+// stream is one connection's Run call: where updates go.
+type stream struct {
+	pending atomic.Int64  // runs that will still report here
+	idle    chan struct{} // told when pending may have become 0
+	ended   bool          // guarded by runs.mu
+	out     enginev1.EngineService_RunServer
+	outbox  *batch.Outbox
+}
+
+func newStream(out enginev1.EngineService_RunServer) *stream {
+	st := &stream{idle: make(chan struct{}, 1), out: out}
+	st.outbox = batch.NewOutbox(out, st.left)
+	return st
+}
+
+// over is called with runs.mu held. A message can be read from a stream that
+// is cancelled already, whose place another one may have taken.
+func (st *stream) over() bool {
+	return st != nil && (st.ended || st.out.Context().Err() != nil)
+}
+
+// left: so many runs will not report here any more.
+func (st *stream) left(runs int64) {
+	if st != nil && st.pending.Add(-runs) == 0 {
+		select {
+		case st.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait blocks until every run has reported or ctx ends.
+func (st *stream) wait(ctx context.Context) {
+	for st.pending.Load() > 0 {
+		select {
+		case <-st.idle:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // work does a run and tells how it ended.
@@ -113,8 +157,10 @@ func (rs *runs) finish(r *run, end *enginev1.RunUpdate) {
 		out.left(1)
 		return
 	}
-	end.Key = r.request.Key
-	out.sendEnd(end)
+	if out != nil {
+		end.Key = r.request.Key
+		out.outbox.SendEnd(end) // and it has left
+	}
 }
 
 // halt cancels a run; it ends when its engine returns. It is called with
@@ -153,7 +199,7 @@ var errDisconnected = errors.New("the gateway disconnected")
 
 // end orphans the runs of a stream, or stops them.
 func (rs *runs) end(st *stream) {
-	st.outbox.close()
+	st.outbox.Close()
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	st.ended = true

@@ -3,8 +3,8 @@ package link
 import (
 	"sync"
 
+	"github.com/event-gateway/gateway/plugins/sdk/batch"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
-	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
 // maxOutbox bounds the starts and answers that wait to be sent.
@@ -69,7 +69,7 @@ func (o *outbox) close() {
 // together makes a message of the first commands, and returns the others. The
 // limit is in bytes.
 func together(list []queued, limit int64) (*enginev1.RunRequest, []queued) {
-	n := wire.Together(len(list), limit, func(i int) int64 { return list[i].size })
+	n := batch.Cut(len(list), limit, func(i int) int64 { return list[i].size })
 	m := &enginev1.RunRequest{Commands: make([]*enginev1.Command, n)}
 	for i := range n {
 		m.Commands[i] = list[i].command

@@ -7,8 +7,8 @@ import (
 
 	"google.golang.org/grpc/status"
 
+	"github.com/event-gateway/gateway/plugins/sdk/batch"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
-	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
 // Open opens the stream that carries all runs.
@@ -47,7 +47,7 @@ func (l *Link) Close() { l.cancel() }
 // send carries commands from the outbox to the stream until it ends: what has
 // gathered while the last message was sent travels together.
 func (l *Link) send() {
-	limit := min(wire.MaxTogetherBytes, l.maxMessage) // what any engine must take
+	limit := min(batch.MaxBytes, l.maxMessage) // what any engine must take
 	var taken []queued
 	var m *enginev1.RunRequest
 	for {

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/plugins/sdk/batch"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
-	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
 // wireless is a stream without a wire. Its engine answers what it has read
@@ -24,7 +24,7 @@ type wireless struct {
 }
 
 func (w *wireless) Send(m *enginev1.RunRequest) error {
-	if n, size := len(m.Commands), proto.Size(m); n == 0 || n > 1 && size > wire.MaxTogetherBytes || n > wire.MaxTogether {
+	if n, size := len(m.Commands), proto.Size(m); n == 0 || n > 1 && size > batch.MaxBytes || n > batch.MaxLen {
 		w.t.Errorf("a message of %d commands, %d bytes", n, size)
 	}
 	answer := &enginev1.RunResponse{}

@@ -29,26 +29,7 @@ const (
 	DefaultMaxMessage = 64 << 20
 	// MessageOverhead is what headers, names and framing may take.
 	MessageOverhead = 1 << 20
-	// MaxTogether and MaxTogetherBytes bound what travels in one message of
-	// the Run stream: enough to make the cost of a message small. Of larger
-	// ones gRPC clears a megabyte of its buffers, each time, on both sides.
-	MaxTogether      = 256
-	MaxTogetherBytes = 32<<10 - 256
 )
-
-// Together tells how many of n commands or updates, at least one, may travel
-// in one message of at most limit bytes. One that is larger than that travels
-// alone.
-func Together(n int, limit int64, size func(i int) int64) int {
-	const tag = 6 // and length, of each
-	total := size(0) + tag
-	for i := 1; i < min(n, MaxTogether); i++ {
-		if total += size(i) + tag; total > limit {
-			return i
-		}
-	}
-	return min(n, MaxTogether)
-}
 
 // Handshake is what both sides must agree on before anything else.
 func Handshake() plugin.HandshakeConfig {

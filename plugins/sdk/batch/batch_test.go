@@ -1,11 +1,11 @@
-package wire
+package batch
 
 import (
 	"slices"
 	"testing"
 )
 
-func TestTogether(t *testing.T) {
+func TestCut(t *testing.T) {
 	tests := []struct {
 		name  string
 		sizes []int64
@@ -18,11 +18,11 @@ func TestTogether(t *testing.T) {
 		{"one byte more", []int64{44, 45, 1}, 1},
 		{"a large one alone", []int64{500, 1}, 1},
 		{"a large one has to wait", []int64{1, 2, 500}, 2},
-		{"no more than so many", slices.Repeat([]int64{-6}, 2*MaxTogether), MaxTogether},
+		{"no more than so many", slices.Repeat([]int64{-6}, 2*MaxLen), MaxLen},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Together(len(tt.sizes), 100, func(i int) int64 { return tt.sizes[i] })
+			got := Cut(len(tt.sizes), 100, func(i int) int64 { return tt.sizes[i] })
 			if got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
