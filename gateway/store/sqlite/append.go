@@ -83,7 +83,9 @@ func (s *Store) writeEntries(entries []*pendingEntry) error {
 	w.asked = w.asked[:0]
 	for _, e := range entries {
 		for i := range e.keys {
-			w.asked = append(w.asked, e.keys[i][:])
+			if s.keys.Perhaps(e.keys[i]) {
+				w.asked = append(w.asked, e.keys[i][:])
+			}
 		}
 	}
 	seen, err := s.keys.Stored(s.conn, w.asked, w.now)
@@ -104,7 +106,7 @@ type entryWriter struct {
 	store              *Store
 	now                time.Time
 	events, deliveries []driver.Value
-	asked              []driver.Value // the batch's keys
+	asked              []driver.Value // those of the batch's keys that the table may have
 }
 
 // add decides what an entry is: new, a duplicate or a conflict.

@@ -70,9 +70,22 @@ func (s *Store) checkpoint(c *conn.Conn) {
 	s.emptyWAL.Store(true)
 }
 
+// fillChunk is how many keys are read at once to learn what the table has.
+const fillChunk = 4096
+
+func (s *Store) keysAfter(ctx context.Context, after store.Key) (list []store.Key, err error) {
+	err = s.rows(ctx, "SELECT key FROM keys WHERE key>? ORDER BY key LIMIT ?", []any{after[:], fillChunk}, func(row []driver.Value) error {
+		list = append(list, store.Key(row[0].([]byte)))
+		return nil
+	})
+	return list, err
+}
+
 // runMerge moves keys from memory into their table when there are many, or when
 // they have been there for a while.
 func (s *Store) runMerge(ctx context.Context) {
+	// Without it keys are looked for in the table, which only takes longer.
+	_ = s.keys.Fill(ctx, s.keysAfter)
 	last := time.Now()
 	every(ctx, mergeEvery, func() {
 		n := s.keys.Len()

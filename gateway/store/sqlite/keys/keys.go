@@ -21,6 +21,7 @@ import (
 type Index struct {
 	// window is how long a key makes a duplicate; zero: for ever.
 	window time.Duration
+	filter *filter
 
 	mu     sync.RWMutex
 	recent map[store.Key]Place
@@ -47,7 +48,7 @@ const size = len(store.Key{})
 
 // New makes an empty index; keys older than window, if any, count no more.
 func New(window time.Duration) *Index {
-	return &Index{window: window, recent: map[store.Key]Place{}, sources: map[string]bool{}}
+	return &Index{window: window, filter: newFilter(), recent: map[store.Key]Place{}, sources: map[string]bool{}}
 }
 
 // Joined is keys as the events' column has them.

@@ -37,6 +37,9 @@ func (x *Index) Merge(ctx context.Context, do Do) error {
 		return err
 	}
 	for chunk := range slices.Chunk(list, mergeChunk) {
+		for i := range chunk {
+			x.filter.add(chunk[i].key) // first, so that it never denies what the table has
+		}
 		if err := do(ctx, func(c *conn.Conn) error { return insertKeys.Exec(c, rowsOf(chunk)) }); err != nil {
 			return err
 		}

@@ -9,6 +9,9 @@ import (
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
 
+// Perhaps is false when a key is certainly not in the table.
+func (x *Index) Perhaps(k store.Key) bool { return x.filter.perhaps(k) }
+
 // Stored finds dedupe keys in the table. It may append to the slice.
 func (x *Index) Stored(c *conn.Conn, keys []driver.Value, now time.Time) (seen map[store.Key]Place, err error) {
 	err = lookup(c, keys, func(row []driver.Value) error {
