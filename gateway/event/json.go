@@ -71,9 +71,19 @@ func (p *parser) value() (any, bool) {
 	case c == '"':
 		return boxed(p.text())
 	case c == '{':
-		return p.nested(p.object)
+		if !p.enter() {
+			return nil, false
+		}
+		v, ok := p.object()
+		p.depth--
+		return v, ok
 	case c == '[':
-		return p.nested(p.array)
+		if !p.enter() {
+			return nil, false
+		}
+		v, ok := p.array()
+		p.depth--
+		return v, ok
 	case c == '-' || '0' <= c && c <= '9':
 		return p.number()
 	case c == 't':
@@ -98,14 +108,13 @@ func (p *parser) word(w string) bool {
 	return true
 }
 
-func (p *parser) nested(read func() (any, bool)) (any, bool) {
+// enter steps into a list or object.
+func (p *parser) enter() bool {
 	if p.depth++; p.depth > maxDepth {
-		return nil, p.fail("nested deeper than " + strconv.Itoa(maxDepth))
+		return p.fail("nested deeper than " + strconv.Itoa(maxDepth))
 	}
 	p.i++
-	v, ok := read()
-	p.depth--
-	return v, ok
+	return true
 }
 
 func (p *parser) object() (any, bool) {
@@ -136,11 +145,11 @@ func (p *parser) object() (any, bool) {
 }
 
 func (p *parser) array() (any, bool) {
-	list := []any{}
 	if p.peek() == ']' {
 		p.i++
-		return list, true
+		return []any{}, true
 	}
+	list := make([]any, 0, 4)
 	for {
 		v, ok := p.value()
 		if !ok {
