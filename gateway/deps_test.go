@@ -30,7 +30,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/store/sqlite/conn", "", "modernc.org/sqlite"},
 	{"gateway/store/sqlite/keys", "store store/sqlite/conn", ""},
 	{"gateway/store/sqlite/schema", "store/sqlite/conn", ""},
-	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/keys store/sqlite/schema", "golang.org/x/sys"},
+	{"gateway/store/sqlite/retain", "store store/sqlite/conn", ""},
+	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/keys store/sqlite/retain store/sqlite/schema", "golang.org/x/sys"},
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines
 	{"gateway/engine/process", "", "go.uber.org/zap golang.org/x/sys github.com/hashicorp/go-plugin"},

@@ -52,8 +52,11 @@ func (s *Store) Append(_ context.Context, e *store.Entry) (store.Receipt, error)
 	return receipt, err
 }
 
-// enqueue hands an op to the writer; false when it has stopped.
+// enqueue hands an op to the writer; false when it has stopped. What it has
+// handed over is answered.
 func (s *Store) enqueue(o op) bool {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
 	select {
 	case <-s.closed:
 		return false
@@ -65,6 +68,14 @@ func (s *Store) enqueue(o op) bool {
 	case <-s.closed:
 		return false
 	}
+}
+
+// stop refuses what comes from now on. What came before is in the queue when
+// it returns: whoever is still queueing holds the gate.
+func (s *Store) stop() {
+	s.once.Do(func() { close(s.closed) })
+	s.gate.Lock()
+	defer s.gate.Unlock()
 }
 
 var (

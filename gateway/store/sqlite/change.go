@@ -14,12 +14,6 @@ import (
 // queue is full; Change.Committed tells when it is on disk.
 func (s *Store) Record(c *store.Change) { s.enqueue(op{change: c}) }
 
-// again tries a change once more that met a full disk. Space comes back by
-// retention or by a person; a second is soon enough.
-func (s *Store) again(c *store.Change) {
-	time.AfterFunc(time.Second, func() { s.enqueue(op{change: c}) })
-}
-
 var insertAttempts = conn.NewBulk(`INSERT OR REPLACE INTO attempts
 (delivery,number,started,ended,outcome,message,process) VALUES `, 7)
 
@@ -81,103 +75,17 @@ func changeRow(c *store.Change) []driver.Value {
 	}
 }
 
-// Claim takes due deliveries of one route out of the store's hands: it marks
-// them as held in memory and passes them to then, which is called by the
-// writer after the commit and must not block.
-func (s *Store) Claim(c store.Claim, then func(store.Claimed, error)) {
-	var got store.Claimed
-	t := &task{
-		run:  func(on *conn.Conn) (err error) { got, err = claim(on, c); return err },
-		done: func(err error) { then(got, err) },
-	}
-	if !s.enqueue(op{task: t}) {
-		then(store.Claimed{}, store.ErrFailed)
-	}
-}
-
-func claim(c *conn.Conn, want store.Claim) (store.Claimed, error) {
-	got, err := claimRows(c, want)
-	if err != nil {
-		return got, err
-	}
-	for _, d := range got.Deliveries {
-		if _, err := c.Exec("UPDATE deliveries SET claimed=1 WHERE seq=?", d.Seq); err != nil {
-			return got, err
-		}
-	}
-	err = c.Query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=2", func(row []driver.Value) error {
-		if due, ok := row[0].(int64); ok {
-			got.NextDue = fromMicros(due)
-		}
-		return nil
-	}, want.Route)
-	return got, err
-}
-
-// claimRows reads the deliveries and, once each, their events.
-func claimRows(c *conn.Conn, want store.Claim) (got store.Claimed, err error) {
-	sql, vals := claimSQL(want)
-	err = c.Query(sql, func(row []driver.Value) error {
-		got.Deliveries = append(got.Deliveries, deliveryOf(row))
-		return nil
-	}, vals...)
-	if err != nil {
-		return got, err
-	}
-	got.More = len(got.Deliveries) >= want.Limit
-	events := map[int64]*store.StoredEvent{}
-	size := 0
-	for i, d := range got.Deliveries {
-		if size > want.MaxBytes && want.MaxBytes > 0 {
-			got.Deliveries, got.More = got.Deliveries[:i], true
-			break
-		}
-		if events[d.EventSeq] == nil {
-			if events[d.EventSeq], err = eventBySeq(c, d.EventSeq); err != nil {
-				return got, err
-			}
-			size += len(events[d.EventSeq].Event.Body)
-		}
-		d.Event, d.Claimed = events[d.EventSeq].Event, true
-		d.EventID = d.Event.ID
-	}
-	return got, nil
-}
-
-func claimSQL(want store.Claim) (string, []driver.Value) {
-	sql := "SELECT " + deliveryColumns + " FROM deliveries d WHERE claimed=0 AND route=? AND state<=2"
-	vals := []driver.Value{want.Route}
-	if !want.InOrder {
-		sql += " AND due<=?"
-		vals = append(vals, micros(want.Now))
-	}
-	if len(want.Except) > 0 {
-		sql += " AND key NOT IN (SELECT value FROM json_each(?))"
-		vals = append(vals, jsonList(want.Except))
-	}
-	if want.InOrder {
-		sql += " ORDER BY seq"
-	} else {
-		sql += " ORDER BY due"
-	}
-	return sql + " LIMIT ?", append(vals, int64(want.Limit))
-}
-
-// do runs a task and waits for its commit.
+// do runs a task and waits for its commit. It is not interruptible: once
+// queued, only the commit knows what became of it.
 func (s *Store) do(ctx context.Context, run func(*conn.Conn) error) error {
-	if err := s.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), s.Err()); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
 	if !s.enqueue(op{task: &task{run: run, done: func(err error) { done <- err }}}) {
 		return store.ErrFailed
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return <-done
 }
 
 // Retry makes a dead or discarded delivery pending again, or one that waits

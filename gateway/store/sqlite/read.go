@@ -151,7 +151,7 @@ func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.Stored
 		w.add("(deliveries>0)=?", *f.Routed)
 	}
 	var list []store.StoredEvent
-	err := s.rows(ctx, "SELECT "+eventColumns+" FROM events"+w.sql()+" ORDER BY seq DESC LIMIT ?", append(w.args, f.Limit),
+	err := s.rows(ctx, "SELECT "+eventColumns+" FROM events"+w.sql()+" ORDER BY seq DESC LIMIT ?", append(w.args, max(0, f.Limit)),
 		func(row []driver.Value) error {
 			e, err := eventOf(row)
 			if err == nil {
@@ -230,7 +230,7 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*stor
 func (s *Store) deliveries(ctx context.Context, where string, args []any, order string, limit int) ([]*store.Delivery, error) {
 	var list []*store.Delivery
 	err := s.rows(ctx, "SELECT "+deliveryColumns+",e.id FROM deliveries d LEFT JOIN events e ON e.seq=d.event WHERE "+where+
-		" ORDER BY "+order+" LIMIT ?", append(args, limit), func(row []driver.Value) error {
+		" ORDER BY "+order+" LIMIT ?", append(args, max(0, limit)), func(row []driver.Value) error {
 		d := deliveryOf(row)
 		d.EventID, _ = row[len(row)-1].(string)
 		list = append(list, d)
@@ -288,7 +288,7 @@ func (s *Store) LastSlot(ctx context.Context, name string) (slot store.Slot, fou
 // Revisions lists the newest configurations that were live.
 func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, error) {
 	var list []store.Revision
-	err := s.rows(ctx, "SELECT hash,at,content,difference FROM revisions ORDER BY n DESC LIMIT ?", []any{limit},
+	err := s.rows(ctx, "SELECT hash,at,content,difference FROM revisions ORDER BY n DESC LIMIT ?", []any{max(0, limit)},
 		func(row []driver.Value) error {
 			list = append(list, store.Revision{
 				Hash: row[0].(string), At: fromMicros(row[1].(int64)), Content: blob(row[2]), Difference: row[3].(string),

@@ -43,8 +43,12 @@ const (
 	rideTime = 3 * time.Millisecond
 	// readers is how many can read at once.
 	readers = 4
-	// maxBatch bounds one transaction, and so how long a caller can wait.
-	maxBatch = 512
+	// maxBatch bounds one transaction, and so how long a caller can wait, and
+	// maxBatchBytes the bodies in it.
+	maxBatch, maxBatchBytes = 512, 8 << 20
+	// againTime is how long a change waits that met a full disk. Space comes
+	// back by retention or by a person; a second is soon enough.
+	againTime = time.Second
 )
 
 // Store is an open database.
@@ -59,9 +63,12 @@ type Store struct {
 
 	entering entryWriter
 
-	queue  chan op
-	closed chan struct{}
-	once   sync.Once
+	queue chan op
+	// gate is held by those that queue something; closed: nobody may any more.
+	gate      sync.RWMutex
+	closed    chan struct{}
+	once      sync.Once
+	postponed postponed
 
 	failure  atomic.Pointer[error]
 	failed   chan struct{}
@@ -141,8 +148,8 @@ func (s *Store) recover() error {
 		}
 		return nil
 	}
-	for _, table := range []string{"events", "deliveries"} {
-		if err := s.conn.Query("SELECT max(seq) FROM "+table, newest); err != nil {
+	for _, of := range []string{"max(seq) FROM events", "max(seq) FROM deliveries", "max(value) FROM marks"} {
+		if err := s.conn.Query("SELECT "+of, newest); err != nil {
 			return err
 		}
 	}
@@ -189,7 +196,7 @@ func (s *Store) fail(err error) error {
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	for _, part := range []func(context.Context){s.runCheckpoints, s.runDisk, s.runRetention, s.runMerge} {
+	for _, part := range []func(context.Context){s.runCheckpoints, s.runDisk, s.retention().Run, s.runMerge} {
 		wg.Go(func() { part(ctx) })
 	}
 	wg.Go(func() {
@@ -205,9 +212,14 @@ func (s *Store) Run(ctx context.Context) error {
 	return s.Err()
 }
 
-// Close releases the files. Run must have returned.
+// Close releases the files. Run must have returned, or never have been called.
 func (s *Store) Close() error {
-	s.once.Do(func() { close(s.closed) })
+	s.stop()
+	var b batch
+	for len(s.queue) > 0 {
+		s.add(&b, <-s.queue)
+	}
+	s.answer(&b, store.ErrFailed)
 	return errors.Join(s.reads.Close(), s.conn.Close(), s.lock.Close())
 }
 

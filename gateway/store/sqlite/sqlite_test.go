@@ -81,41 +81,6 @@ func TestNearlyFullRefuses(t *testing.T) {
 	}
 }
 
-// After a commit fails nothing more is acknowledged, even if the disk
-// recovers: what the failed write left behind is unknown.
-func TestFailedCommitEndsAcknowledging(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Open(Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Run(context.Background()) }()
-	if _, err := s.Append(context.Background(), benchEntry(1, nil)); err != nil {
-		t.Fatal(err)
-	}
-	_ = s.do(context.Background(), func(*conn.Conn) error { return fmt.Errorf("input/output error") })
-	if _, err := s.Append(context.Background(), benchEntry(2, nil)); err == nil {
-		t.Error("acknowledged after a failed commit")
-	}
-	select {
-	case <-s.Failed():
-	case <-time.After(10 * time.Second):
-		t.Error("failure not announced")
-	}
-	if err := <-done; err == nil || !strings.Contains(err.Error(), "restart needed") {
-		t.Errorf("Run returned %v", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s, shut := start(t, Options{Dir: dir})
-	defer shut()
-	if all, _ := s.Events(context.Background(), store.EventFilter{Page: store.Page{Limit: 9}}); len(all) != 1 {
-		t.Errorf("%d events after recovery, want the acknowledged one", len(all))
-	}
-}
-
 func TestFilesArePrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	_, shut := start(t, Options{Dir: dir})

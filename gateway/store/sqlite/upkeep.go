@@ -11,22 +11,21 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/retain"
 )
 
 const (
 	checkpointEvery = 100 * time.Millisecond
 	diskEvery       = time.Second
 	mergeEvery      = time.Second
-	retainEvery     = time.Minute
 	// mergeAt is how many keys in memory start a merge, mergeAge how long the
 	// first of fewer waits.
 	mergeAt  = 1 << 16
 	mergeAge = 30 * time.Second
-	// retainChunk bounds the rows that retention deletes in one transaction.
-	retainChunk = 500
 	// walSoft is the WAL's size, in bytes, from which it is checkpointed beside
-	// the writer; walHard from which the writer helps to empty it.
-	walSoft, walHard = 4 << 20, 64 << 20
+	// the writer; walHard is how many pages (of 4 KiB) in use make the writer
+	// help to empty it.
+	walSoft, walHard = 4 << 20, 16 << 10
 )
 
 func every(ctx context.Context, d time.Duration, do func()) {
@@ -55,19 +54,20 @@ func (s *Store) runCheckpoints(ctx context.Context) {
 }
 
 func (s *Store) checkpoint(c *conn.Conn) {
-	size := fileSize(s.path + "-wal")
-	if size < walSoft {
+	if fileSize(s.path+"-wal") < walSoft {
 		return
 	}
-	// PASSIVE never waits for anybody. Its errors are not a commit's: what it
-	// could not copy stays in the WAL, and the next commit tells of a bad disk.
-	_ = c.Script("PRAGMA wal_checkpoint(PASSIVE)")
-	if size < walHard {
+	pages, err := c.Checkpoint()
+	if err != nil {
+		_ = s.fail(fmt.Errorf("checkpoint: %w", err))
 		return
 	}
 	// Under steady load new frames come while the old are copied and the WAL
 	// never starts again. Between two commits, in runWriter, the rest is little.
-	s.emptyWAL.Store(true)
+	// The file itself never shrinks: only its pages in use tell.
+	if pages >= walHard {
+		s.emptyWAL.Store(true)
+	}
 }
 
 // fillChunk is how many keys are read at once to learn what the table has.
@@ -126,81 +126,12 @@ func fileSize(path string) int64 {
 	return info.Size()
 }
 
-// runRetention deletes what is past its time, a little at a time, so that
-// callers never wait long behind it.
-func (s *Store) runRetention(ctx context.Context) {
-	every(ctx, retainEvery, func() { _ = s.Retain(ctx, time.Now()) })
-}
-
-// expiry is one kind of thing that leaves by retention. pick selects, by the
-// readers' pool, some rows that ended before ?1 (Unix microseconds); each
-// statement of remove then deletes one of them.
-type expiry struct {
-	pick   string
-	remove []string
-}
-
-// before is the oldest id to keep, from the time ?1.
-const before = "((?1/1000-1577836800000)<<22)"
-
-func (s *Store) expiries() map[time.Duration][]expiry {
-	delivery := []string{"DELETE FROM attempts WHERE delivery=?", "DELETE FROM deliveries WHERE seq=?"}
-	ended := func(state store.State) string {
-		return fmt.Sprintf("SELECT seq FROM deliveries WHERE seq<%s AND state=%d AND ended<?1 LIMIT %d", before, state, retainChunk)
-	}
-	r := s.opts.Retain
-	all := map[time.Duration][]expiry{}
-	add := func(keep time.Duration, x expiry) { all[keep] = append(all[keep], x) }
-	add(r.Succeeded, expiry{ended(store.Succeeded), delivery})
-	add(r.Dead, expiry{ended(store.Dead), delivery})
-	add(r.Dead, expiry{ended(store.Discarded), delivery})
-	add(r.Unrouted, expiry{fmt.Sprintf(`SELECT seq FROM events e WHERE seq<%s AND NOT EXISTS
-(SELECT 1 FROM deliveries d WHERE d.seq>e.seq AND d.seq<=e.seq+e.deliveries) LIMIT %d`, before, retainChunk),
-		[]string{"DELETE FROM events WHERE seq=?"}})
-	add(r.Dedupe, expiry{fmt.Sprintf(`SELECT key FROM keys k WHERE event<%s AND NOT EXISTS
-(SELECT 1 FROM events e WHERE e.seq=k.event) LIMIT %d`, before, retainChunk),
-		[]string{"DELETE FROM keys WHERE key=?"}})
-	delete(all, 0)
-	return all
-}
-
 // Retain deletes what is past its time at now. An event leaves when its last
 // delivery has.
 func (s *Store) Retain(ctx context.Context, now time.Time) error {
-	for keep, list := range s.expiries() {
-		for _, x := range list {
-			if err := s.expire(ctx, x, now.Add(-keep)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return s.retention().Round(ctx, now)
 }
 
-func (s *Store) expire(ctx context.Context, x expiry, before time.Time) error {
-	for {
-		var picked []driver.Value
-		err := s.rows(ctx, x.pick, []any{before.UnixMicro()}, func(row []driver.Value) error {
-			picked = append(picked, row[0])
-			return nil
-		})
-		if err != nil || len(picked) == 0 {
-			return err
-		}
-		err = s.do(ctx, func(c *conn.Conn) error { return remove(c, x.remove, picked) })
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func remove(c *conn.Conn, statements []string, picked []driver.Value) error {
-	for _, v := range picked {
-		for _, sql := range statements {
-			if _, err := c.Exec(sql, v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+func (s *Store) retention() *retain.Rounds {
+	return &retain.Rounds{Keep: s.opts.Retain, Read: s.rows, Do: s.do}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
@@ -21,6 +22,8 @@ type op struct {
 type task struct {
 	run  func(*conn.Conn) error
 	done func(error)
+	// err is what became of this task alone.
+	err error
 }
 
 func (o op) urgent() bool { return o.change == nil || o.change.Urgent }
@@ -30,36 +33,74 @@ type batch struct {
 	entries []*pendingEntry
 	changes []*store.Change
 	tasks   []*task
+	bytes   int
 	// ended counts the deliveries that it ends, taken are those handed over.
 	ended int64
 	taken []*store.Delivery
 }
 
-func (b *batch) add(o op) {
-	switch {
-	case o.entry != nil:
-		b.entries = append(b.entries, o.entry)
-	case o.change != nil:
-		b.changes = append(b.changes, o.change)
-		if e := o.change.Emit; e != nil {
-			p := &pendingEntry{Entry: e}
-			p.identify()
-			b.entries = append(b.entries, p)
-		}
-	default:
-		b.tasks = append(b.tasks, o.task)
+func (b *batch) change(c *store.Change) {
+	b.changes = append(b.changes, c)
+	if c.Emit != nil {
+		p := &pendingEntry{Entry: c.Emit}
+		p.identify()
+		b.entry(p)
 	}
 }
 
+func (b *batch) entry(p *pendingEntry) {
+	b.entries = append(b.entries, p)
+	b.bytes += len(p.Event.Body)
+}
+
 func (b *batch) size() int { return len(b.entries) + len(b.changes) + len(b.tasks) }
+
+func (b *batch) full() bool { return b.size() >= maxBatch || b.bytes >= maxBatchBytes }
 
 func (b *batch) reset() {
 	clear(b.entries)
 	clear(b.changes)
 	clear(b.tasks)
 	clear(b.taken)
-	b.ended, b.taken = 0, b.taken[:0]
+	b.bytes, b.ended, b.taken = 0, 0, b.taken[:0]
 	b.entries, b.changes, b.tasks = b.entries[:0], b.changes[:0], b.tasks[:0]
+}
+
+// postponed are changes that met a full disk, in their order: what comes later
+// waits behind them, or an older state could be written over a newer one.
+type postponed struct {
+	changes []*store.Change
+	until   time.Time
+}
+
+func (p *postponed) add(changes []*store.Change) {
+	p.changes = slices.Concat(changes, p.changes)
+	p.until = time.Now().Add(againTime)
+}
+
+// due moves changes whose time has come into a batch.
+func (p *postponed) due(b *batch, now time.Time) {
+	if now.Before(p.until) {
+		return
+	}
+	for len(p.changes) > 0 && !b.full() {
+		b.change(p.changes[0])
+		p.changes = p.changes[1:]
+	}
+}
+
+// add puts an op in the batch, or in the queue of those that must wait.
+func (s *Store) add(b *batch, o op) {
+	switch {
+	case o.entry != nil:
+		b.entry(o.entry)
+	case o.task != nil:
+		b.tasks = append(b.tasks, o.task)
+	case len(s.postponed.changes) > 0:
+		s.postponed.changes = append(s.postponed.changes, o.change)
+	default:
+		b.change(o.change)
+	}
 }
 
 // runWriter is the one goroutine that writes. When ctx ends it finishes what
@@ -68,47 +109,78 @@ func (s *Store) runWriter(ctx context.Context) {
 	var b batch
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
-	for {
-		b.reset()
-		if !s.first(ctx, &b) {
-			return
+	for s.first(ctx, &b) {
+		if b.size() > 0 {
+			s.gather(ctx, &b, timer)
+			s.commit(&b)
+			b.reset()
 		}
-		s.gather(ctx, &b, timer)
-		s.commit(&b)
 		if s.emptyWAL.Swap(false) {
-			_ = s.conn.Script("PRAGMA wal_checkpoint(PASSIVE)")
+			if _, err := s.conn.Checkpoint(); err != nil {
+				_ = s.fail(err)
+			}
 		}
 	}
+	s.stop()
+	s.last(&b)
 }
 
-// first waits for something to write.
+// first waits for something to write; false when the end has come.
 func (s *Store) first(ctx context.Context, b *batch) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if len(s.postponed.changes) > 0 {
+		return s.firstOrPostponed(ctx, b)
+	}
 	select {
 	case o := <-s.queue:
-		b.add(o)
-		if !o.urgent() {
-			return true
-		}
+		s.add(b, o)
 	default:
 		select {
 		case o := <-s.queue:
-			b.add(o)
+			s.add(b, o)
 		case <-ctx.Done():
-			return s.last(b)
+			return false
 		}
 	}
 	return true
 }
 
-// last takes what was queued when the end came.
-func (s *Store) last(b *batch) bool {
+func (s *Store) firstOrPostponed(ctx context.Context, b *batch) bool {
+	if s.postponed.due(b, time.Now()); b.size() > 0 {
+		return true
+	}
+	wait := time.NewTimer(time.Until(s.postponed.until))
+	defer wait.Stop()
 	select {
 	case o := <-s.queue:
-		b.add(o)
-		return true
-	default:
-		s.once.Do(func() { close(s.closed) })
+		s.add(b, o)
+	case <-wait.C:
+		s.postponed.due(b, time.Now())
+	case <-ctx.Done():
 		return false
+	}
+	return true
+}
+
+// last commits what was queued when the end came. What waited for a full disk
+// is tried once more; if in vain, the next start finds those runs again.
+func (s *Store) last(b *batch) {
+	late := s.postponed.changes
+	s.postponed.changes = nil
+	for _, c := range late {
+		b.change(c)
+	}
+	for {
+		for len(s.queue) > 0 && !b.full() {
+			s.add(b, <-s.queue)
+		}
+		if b.size() == 0 {
+			return
+		}
+		s.commit(b)
+		b.reset()
 	}
 }
 
@@ -123,11 +195,11 @@ func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
 	urgent := len(b.entries)+len(b.tasks) > 0 || b.changes[0].Urgent
 	var ride <-chan time.Time
 	yields := 0
-	for b.size() < maxBatch {
+	for !b.full() {
 		select {
 		case o := <-s.queue:
 			urgent = urgent || o.urgent()
-			b.add(o)
+			s.add(b, o)
 			continue
 		default:
 		}
@@ -146,7 +218,7 @@ func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
 		select {
 		case o := <-s.queue:
 			urgent = o.urgent()
-			b.add(o)
+			s.add(b, o)
 		case <-ride:
 			return
 		case <-ctx.Done():
@@ -194,11 +266,29 @@ func (s *Store) write(b *batch) error {
 		return err
 	}
 	for _, t := range b.tasks {
-		if err := t.run(s.conn); err != nil {
+		if err := s.runTask(t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// runTask lets a task fail by itself: only an error that tells of the disk is
+// one of the whole transaction.
+func (s *Store) runTask(t *task) error {
+	if _, err := s.conn.Exec("SAVEPOINT task"); err != nil {
+		return err
+	}
+	if t.err = t.run(s.conn); t.err != nil {
+		if !conn.Harmless(t.err) {
+			return t.err
+		}
+		if _, err := s.conn.Exec("ROLLBACK TO task"); err != nil {
+			return err
+		}
+	}
+	_, err := s.conn.Exec("RELEASE task")
+	return err
 }
 
 // classify tells a full disk, which passes, from every other error of a
@@ -227,7 +317,7 @@ func (s *Store) count(b *batch) {
 
 // answer hands committed deliveries over, then wakes the callers, in commit
 // order. A change that did not commit was no success: the process is about to
-// end, or the disk is full and the run will be found again at the next start.
+// end, or the disk is full and it is tried again.
 func (s *Store) answer(b *batch, err error) {
 	for _, e := range b.entries {
 		if err != nil {
@@ -244,15 +334,21 @@ func (s *Store) answer(b *batch, err error) {
 			e.done <- struct{}{}
 		}
 	}
-	for _, c := range b.changes {
-		switch {
-		case err == nil && c.Committed != nil:
-			c.Committed()
-		case errors.Is(err, store.ErrFull):
-			s.again(c)
+	switch {
+	case err == nil:
+		for _, c := range b.changes {
+			if c.Committed != nil {
+				c.Committed()
+			}
 		}
+	case errors.Is(err, store.ErrFull):
+		s.postponed.add(b.changes)
 	}
 	for _, t := range b.tasks {
-		t.done(err)
+		if err == nil {
+			t.done(t.err)
+		} else {
+			t.done(err)
+		}
 	}
 }

@@ -19,6 +19,10 @@ type Conn struct {
 	args  []driver.NamedValue
 }
 
+// Do runs something in a transaction of the writer's, with others' work, and
+// returns when it has been committed.
+type Do func(ctx context.Context, run func(*Conn) error) error
+
 // rawConn is what the driver's connection can do.
 type rawConn interface {
 	driver.Conn

@@ -47,3 +47,28 @@ func codeOf(err error) int {
 
 // Full tells whether the disk had no room, which passes.
 func Full(err error) bool { return codeOf(err) == code.SQLITE_FULL }
+
+// Harmless tells of an error of one statement that it says nothing about the
+// disk: the statement did nothing and the transaction can go on.
+func Harmless(err error) bool {
+	switch codeOf(err) {
+	case 0, code.SQLITE_ERROR, code.SQLITE_CONSTRAINT, code.SQLITE_MISMATCH, code.SQLITE_TOOBIG, code.SQLITE_RANGE:
+		return true
+	}
+	return false
+}
+
+// Checkpoint copies what nobody reads any more from the WAL into the database,
+// waiting for no one, and returns the pages that the WAL holds. What passes by
+// itself is no error: the pages stay in the WAL until the next time.
+func (c *Conn) Checkpoint() (pages int64, err error) {
+	err = c.Query("PRAGMA wal_checkpoint(PASSIVE)", func(row []driver.Value) error {
+		pages, _ = row[1].(int64)
+		return nil
+	})
+	switch codeOf(err) {
+	case code.SQLITE_BUSY, code.SQLITE_LOCKED, code.SQLITE_FULL, code.SQLITE_NOMEM:
+		return pages, nil
+	}
+	return pages, err
+}

@@ -15,10 +15,6 @@ const mergeChunk = 512
 
 var insertKeys = conn.NewBulk("INSERT OR REPLACE INTO keys (key,digest,event) VALUES ", 3)
 
-// Do runs something in a transaction of the writer's, with others' work, and
-// returns when it has been committed.
-type Do func(ctx context.Context, run func(*conn.Conn) error) error
-
 type found struct {
 	key store.Key
 	Place
@@ -26,7 +22,7 @@ type found struct {
 
 // Merge moves every committed key into the table. It may be broken off
 // anywhere: the mark comes last, and moving a key twice does no harm.
-func (x *Index) Merge(ctx context.Context, do Do) error {
+func (x *Index) Merge(ctx context.Context, do conn.Do) error {
 	var list []found
 	var newest int64
 	err := do(ctx, func(*conn.Conn) error {
