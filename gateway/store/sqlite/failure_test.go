@@ -161,6 +161,30 @@ func TestStoppingAnswersEverybody(t *testing.T) {
 	}
 }
 
+// What is handed over before stop returns is in the queue by then: nothing
+// comes behind the writer's last look.
+func TestNothingIsQueuedAfterStop(t *testing.T) {
+	for range 5000 {
+		s := &Store{queue: make(chan op, 1000), closed: make(chan struct{})}
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for s.enqueue(op{}) {
+					if len(s.queue) > 900 {
+						return
+					}
+				}
+			})
+		}
+		s.stop()
+		before := len(s.queue)
+		wg.Wait()
+		if after := len(s.queue); after != before {
+			t.Fatalf("%d came after stop", after-before)
+		}
+	}
+}
+
 // While the disk is full later changes wait behind earlier ones.
 func TestFullDiskKeepsTheOrderOfChanges(t *testing.T) {
 	ctx := context.Background()
@@ -190,7 +214,7 @@ func TestFullDiskKeepsTheOrderOfChanges(t *testing.T) {
 	s.Record(&store.Change{Delivery: list[0], State: store.Pending, Due: time.Now(), Urgent: true, Committed: both.Done})
 	both.Wait()
 	if got, _, err := s.Delivery(ctx, list[0].Seq); err != nil || got.State != store.Pending || got.Claimed {
-		t.Errorf("an older change came last: %+v %v", got, err)
+		t.Errorf("an older change came last: %v claimed %v %v", got.State, got.Claimed, err)
 	}
 }
 
