@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	checkpointEvery = 100 * time.Millisecond
+	checkpointEvery = 400 * time.Millisecond
 	diskEvery       = time.Second
 	mergeEvery      = time.Second
 	// mergeAt is how many keys in memory start a merge, mergeAge how long the
 	// first of fewer waits.
-	mergeAt  = 1 << 16
+	mergeAt  = 1 << 17
 	mergeAge = 30 * time.Second
 	// walSoft is the WAL's size, in bytes, from which it is checkpointed beside
 	// the writer; walHard is how many pages (of 4 KiB) in use make the writer
