@@ -38,6 +38,7 @@ func New(raw driver.Conn) (*Conn, error) {
 	return &Conn{raw: c, stmts: map[string]driver.Stmt{}}, nil
 }
 
+// Close finalises all statements and closes the connection.
 func (c *Conn) Close() error {
 	var errs []error
 	for _, s := range c.stmts {
@@ -98,11 +99,9 @@ func (c *Conn) Query(sql string, each func(row []driver.Value) error, vals ...dr
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	row := make([]driver.Value, len(rows.Columns()))
 	for {
-		switch err := rows.Next(row); err {
-		case nil:
-		case io.EOF:
+		if err := rows.Next(row); errors.Is(err, io.EOF) {
 			return nil
-		default:
+		} else if err != nil {
 			return err
 		}
 		if err := each(row); err != nil {
