@@ -23,9 +23,9 @@ const (
 	mergeAt  = 1 << 17
 	mergeAge = 30 * time.Second
 	// walSoft is the WAL's size, in bytes, from which it is checkpointed beside
-	// the writer; walHard is how many pages (of 4 KiB) in use make the writer
+	// the writer; walHard is how many pages (of 8 KiB) in use make the writer
 	// help to empty it.
-	walSoft, walHard = 4 << 20, 16 << 10
+	walSoft, walHard = 4 << 20, 8 << 10
 )
 
 func every(ctx context.Context, d time.Duration, do func()) {
