@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -236,5 +237,18 @@ func TestInternalErrorsStayInTheLog(t *testing.T) {
 	}
 	if logs.FilterField(errorField(f.err)).Len() != 1 {
 		t.Errorf("logged %v", logs.All())
+	}
+}
+
+// Data that no event can hold is the sender's mistake, not the gateway's.
+func TestSubmitTooDeep(t *testing.T) {
+	body := `{"type":"a","data":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`
+	r := httptest.NewRequest(http.MethodPost, "/api/v1/events", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	s := &server{Options: Options{Operator: newFake(), Log: zap.NewNop()}, now: time.Now}
+	_, err := s.submit(r)
+	var p *Problem
+	if !errors.As(err, &p) || p.Status != http.StatusBadRequest || !strings.Contains(p.Detail, "nested deeper than 256") {
+		t.Errorf("%v", err)
 	}
 }

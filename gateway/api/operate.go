@@ -53,6 +53,9 @@ func (s *server) submit(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	e := in.event(s.now())
+	if err := e.Valid(); err != nil {
+		return reply{}, problem(http.StatusBadRequest, "data: %s", err)
+	}
 	receipt, err := s.Operator.Submit(r.Context(), e)
 	if err != nil {
 		return reply{}, err

@@ -24,8 +24,7 @@ type Store interface {
 type Rules struct {
 	Table    *route.Table
 	Revision string
-	// Pending, when set, tells how many deliveries of a route are open;
-	// MaxPending bounds them where a route asks for it.
+	// MaxPending bounds the open deliveries of the routes that ask for it.
 	MaxPending map[string]int
 }
 
