@@ -39,7 +39,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/engine", "engine/link engine/process plugins/sdk/wire plugins/sdk/proto/engine/v1",
 		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc"},
 	{"gateway/intake", "event route store", "go.uber.org/zap"},
-	{"gateway/webhook", "event expr store verify", "go.uber.org/zap golang.org/x/net"},
+	{"gateway/webhook/gate", "", ""},
+	{"gateway/webhook", "event expr store verify webhook/gate", "go.uber.org/zap golang.org/x/net"},
 	{"gateway/schedule", "event store", "go.uber.org/zap"},
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
@@ -47,7 +48,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
-	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook rehearse ui",
+	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate rehearse ui",
 		"go.uber.org/zap golang.org/x/sys"},
 }
 

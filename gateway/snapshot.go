@@ -17,6 +17,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook"
+	"github.com/event-gateway/gateway/gateway/webhook/gate"
 )
 
 // snapshot is everything compiled from one revision of the configuration. It
@@ -100,7 +101,7 @@ func (b *builder) compileWebhooks() {
 		}
 	}
 	var err error
-	if b.snap.webhooks, err = webhook.NewTable(hooks, nil); err != nil {
+	if b.snap.webhooks, err = webhook.NewTable(hooks, b.doc.Config.Server.TrustedProxies); err != nil {
 		b.report("webhooks", err)
 	}
 }
@@ -114,6 +115,7 @@ func (b *builder) compileWebhook(path, name string, w config.Webhook) *webhook.W
 	spec := webhook.Spec{
 		Name: name, Path: w.Path, SchemeName: w.Scheme, Scheme: scheme,
 		Headers: w.Headers, MaxBody: int64(w.MaxBody), Allow: w.Allow,
+		Rate: gate.Rate{Count: w.Rate.Count, Window: time.Duration(w.Rate.Window), Burst: w.Rate.Burst},
 	}
 	for _, s := range w.Secrets {
 		value := s.Value.Reveal()

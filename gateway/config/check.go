@@ -90,12 +90,22 @@ func (c *checker) server(s *Server) {
 	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.Admin && port != "0" {
 		c.report("server.admin", "is the same address as server.listen", "")
 	}
+	c.body("server.max_body", s.MaxBody)
 	if s.PublicURL == "" {
 		return
 	}
 	u, err := url.Parse(s.PublicURL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 		c.report("server.public_url", "want a URL without a path, like https://hooks.example.com", "")
+	}
+}
+
+// maxBody is the largest body: what all requests together may hold.
+const maxBody = Size(64 << 20)
+
+func (c *checker) body(path string, size Size) {
+	if size > maxBody {
+		c.report(path, fmt.Sprintf("must be at most %s: all requests together hold no more", maxBody), "")
 	}
 }
 

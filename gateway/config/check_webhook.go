@@ -14,6 +14,8 @@ func (c *checker) webhooks() {
 		w, path := c.doc.Config.Webhooks[name], "webhooks."+name
 		if w.MaxBody == 0 {
 			w.MaxBody = c.doc.Config.Server.MaxBody
+		} else {
+			c.body(path+".max_body", w.MaxBody)
 		}
 		if w.Path == "" {
 			w.Path = "/webhooks/" + name

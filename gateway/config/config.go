@@ -44,8 +44,10 @@ type Server struct {
 	Admin     string `yaml:"admin" default:"127.0.0.1:9090"`                          // API, UI, health, metrics; loopback only
 	MaxBody   Size   `yaml:"max_body" default:"1MiB" min:"1"`                         // per webhook request
 	PublicURL string `yaml:"public_url"`                                              // what senders call; empty: taken from Host
+	// Proxies whose word for where a request came from is believed.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" aka:"proxies,real_ip_from"`
 
-	_ struct{} `later:"tokens,tls,admin_tls,trusted_proxies"`
+	_ struct{} `later:"tokens,tls,admin_tls"`
 }
 
 // Store says where events and deliveries are kept, and for how long.
@@ -96,8 +98,9 @@ type Webhook struct {
 	Headers   []string       `yaml:"headers"`                            // kept with the event; lower case
 	MaxBody   Size           `yaml:"max_body" min:"1"`                   // default server.max_body
 	Allow     []netip.Prefix `yaml:"allow" aka:"allow_ips,cidr"`         // source addresses; empty: any
+	Rate      Throttle       `yaml:"rate" aka:"rate_limit,limit"`        // of each sender, and of what is accepted from all; zero: none
 
-	_ struct{} `later:"rate,schema,on_invalid,challenge"`
+	_ struct{} `later:"schema,on_invalid,challenge"`
 }
 
 // Key is one secret of a webhook and when it stops being valid.

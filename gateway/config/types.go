@@ -182,6 +182,40 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Throttle is a rate and how much may come at once: 50/s burst 200. Without a
+// burst it is the count.
+type Throttle struct {
+	Rate
+	Burst int
+}
+
+// The largest throttles that can be counted exactly.
+const (
+	maxThrottle       = 100_000
+	maxThrottleWindow = Duration(24 * time.Hour)
+)
+
+// UnmarshalText reads a throttle as written in the file.
+func (t *Throttle) UnmarshalText(text []byte) error {
+	rate, rest, bursts := strings.Cut(string(text), " ")
+	if t.Rate.UnmarshalText([]byte(rate)) != nil || t.Count == 0 {
+		return errors.New("want a rate like 50/s or 50/s burst 200")
+	}
+	t.Burst = t.Count
+	if bursts {
+		digits, ok := strings.CutPrefix(strings.TrimSpace(rest), "burst ")
+		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 31)
+		if !ok || err != nil || n == 0 {
+			return errors.New("want a rate like 50/s or 50/s burst 200")
+		}
+		t.Burst = int(n)
+	}
+	if max(t.Count, t.Burst) > maxThrottle || t.Window > maxThrottleWindow {
+		return fmt.Errorf("want at most %d, in at most %s", maxThrottle, maxThrottleWindow)
+	}
+	return nil
+}
+
 // Target names a workflow and the engine that runs it: engine/workflow.
 type Target struct{ Engine, Workflow string }
 

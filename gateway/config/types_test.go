@@ -46,6 +46,31 @@ func TestSize(t *testing.T) {
 	}
 }
 
+func TestThrottle(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Throttle{
+		"50/s":              {Rate{50, Duration(time.Second)}, 50},
+		"50/s burst 200":    {Rate{50, Duration(time.Second)}, 200},
+		"10/5m  burst 1":    {Rate{10, Duration(5 * time.Minute)}, 1},
+		"100000/1d":         {Rate{100_000, Duration(24 * time.Hour)}, 100_000},
+		"":                  {},
+		"0/s":               {},
+		"50":                {},
+		"50/s burst":        {},
+		"50/s burst 0":      {},
+		"50/s burst -1":     {},
+		"50/s burst 2 3":    {},
+		"50/s 200":          {},
+		"50/s burst 100001": {},
+		"1/2d":              {},
+	} {
+		var got Throttle
+		if err := got.UnmarshalText([]byte(text)); (err == nil) != (want.Count > 0) || err == nil && got != want {
+			t.Errorf("%q: %v %v, want %v", text, got, err, want)
+		}
+	}
+}
+
 func TestBackoffRatePercentTarget(t *testing.T) {
 	t.Parallel()
 	var b Backoff

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/verify"
+	"github.com/event-gateway/gateway/gateway/webhook/gate"
 )
 
 // Registry keeps what webhooks count, by their declared names, over reloads.
@@ -18,6 +19,7 @@ type Registry struct {
 	seed    maphash.Seed
 	byName  map[string]*counters
 	secrets map[secretKey]*moment
+	limiter *gate.Limiter
 }
 
 // secretKey tells secrets of a webhook apart without keeping them: an index
@@ -29,7 +31,7 @@ type secretKey struct {
 
 // NewRegistry makes an empty registry.
 func NewRegistry() *Registry {
-	return &Registry{seed: maphash.MakeSeed(), byName: map[string]*counters{}, secrets: map[secretKey]*moment{}}
+	return &Registry{seed: maphash.MakeSeed(), byName: map[string]*counters{}, secrets: map[secretKey]*moment{}, limiter: gate.NewLimiter()}
 }
 
 func (r *Registry) of(name string, secrets []verify.Secret) (*counters, []*moment) {
@@ -67,9 +69,11 @@ func (m *moment) get() time.Time {
 type counters struct {
 	accepted, duplicates, conflict atomic.Uint64
 	address, unsupported, tooLarge atomic.Uint64
-	invalid, refused, failed       atomic.Uint64
+	invalid, refused, failed, rate atomic.Uint64
 	unverified                     [int(verify.Stale) + 1]atomic.Uint64
 	last                           moment
+	// left is what is left of the rate of all senders together.
+	left gate.Bucket
 }
 
 func (c *counters) accept(duplicate bool) {
@@ -96,7 +100,7 @@ type Status struct {
 	Accepted, Duplicates uint64
 	// Rejected counts by reason: unauthorized_missing (and _doubled,
 	// _malformed, _mismatch, _stale, _address), conflict, invalid, too_large,
-	// unsupported, refused (sent away with a 503), failed.
+	// unsupported, rate, refused (sent away with a 503), failed.
 	Rejected map[string]uint64
 	// Last is when a request was verified. Secrets tells for each secret when it
 	// last matched, LastSecret the index of the latest one, -1 when none did.
@@ -124,7 +128,7 @@ func (w *Webhook) status() Status {
 	}
 	for reason, n := range map[string]*atomic.Uint64{
 		"conflict": &c.conflict, "invalid": &c.invalid, "too_large": &c.tooLarge, "unsupported": &c.unsupported,
-		"refused": &c.refused, "failed": &c.failed, "unauthorized_address": &c.address,
+		"refused": &c.refused, "failed": &c.failed, "rate": &c.rate, "unauthorized_address": &c.address,
 	} {
 		s.reject(reason, n)
 	}

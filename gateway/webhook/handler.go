@@ -46,6 +46,12 @@ func (h *Handler) Panics() uint64 { return h.panics.Load() }
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.recover(w, r)
+	if len(r.TransferEncoding) > 0 {
+		// A Content-Length beside it has been dropped, but a proxy in front may
+		// have believed that: what follows on this connection may be a request
+		// that the proxy has never seen (RFC 9112, 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	table := h.Table()
 	hook, test := table.find(r.URL.Path)
 	switch {
@@ -76,9 +82,7 @@ func (h *Handler) recover(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, hook *Webhook) {
 	now := time.Now()
 	count := hook.counters
-	if !table.allowed(hook, r) {
-		count.address.Add(1)
-		answerUnauthorized(w)
+	if !table.admit(w, r, hook) {
 		return
 	}
 	contentType, ok := acceptable(r.Header)
@@ -99,6 +103,10 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, 
 		return
 	}
 	count.matched(hook.secrets, signed.Secret, now)
+	if wait := hook.limiter.All(hook.spec.Rate, &count.left); wait > 0 {
+		hook.answerTooMany(w, wait)
+		return
+	}
 	in, err := hook.event(r, body, contentType, signed, now)
 	if err != nil {
 		count.invalid.Add(1)

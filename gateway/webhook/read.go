@@ -5,7 +5,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/netip"
 	"strings"
 )
 
@@ -15,9 +14,10 @@ var (
 	errBusy       = errors.New("too many bytes in flight")
 )
 
-// step is how much of a large body is read before more memory is set aside:
-// a sender that only claims to have much to say gets no more than this.
-const step = 64 << 10
+// step is how much of a large body is read before more memory is set aside: a
+// sender that only claims to have much to say gets no more than this, so that
+// all connections together, each of them silent, cannot use up the budget.
+const step = 8 << 10
 
 // read takes the whole body, at most limit bytes, and never a part of it. held
 // is what was taken from the budget and must be given back, also on an error.
@@ -49,11 +49,11 @@ func (h *Handler) read(r *http.Request, limit int64) (body []byte, held int64, e
 	return body, held, nil
 }
 
-// nextSize is how large the buffer becomes: twice as large, exactly what was
-// announced, or, when nothing was, one byte more than the limit so that what is
-// too large shows itself.
+// nextSize is how large the buffer becomes: four times as large, exactly what
+// was announced, or, when nothing was, one byte more than the limit so that what
+// is too large shows itself.
 func nextSize(held, announced, limit int64) int64 {
-	size := max(step, 2*held)
+	size := max(step, 4*held)
 	if announced >= 0 {
 		return min(size, announced)
 	}
@@ -93,40 +93,4 @@ func acceptable(h http.Header) (contentType string, ok bool) {
 		return contentType, true
 	}
 	return contentType, strings.HasSuffix(media, "+json") || strings.HasSuffix(media, "+xml") || strings.HasPrefix(media, "text/")
-}
-
-// allowed tells whether the request comes from an address that may send.
-func (t *Table) allowed(hook *Webhook, r *http.Request) bool {
-	if len(hook.spec.Allow) == 0 {
-		return true
-	}
-	addr, ok := t.client(r)
-	return ok && contains(hook.spec.Allow, addr)
-}
-
-// client is the nearest address that is not one of our proxies: what lies
-// further to the left in X-Forwarded-For is anybody's claim.
-func (t *Table) client(r *http.Request) (netip.Addr, bool) {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	addr := remote.Addr().Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && contains(t.proxies, addr); i-- {
-		if addr, err = netip.ParseAddr(strings.TrimSpace(hops[i])); err != nil {
-			return netip.Addr{}, false
-		}
-		addr = addr.Unmap()
-	}
-	return addr, true
-}
-
-func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }

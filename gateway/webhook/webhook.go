@@ -5,7 +5,6 @@ package webhook
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/verify"
+	"github.com/event-gateway/gateway/gateway/webhook/gate"
 )
 
 // testSuffix is what is added to a webhook's path to ask whether it listens.
@@ -37,7 +37,9 @@ type Spec struct {
 	// MaxBody in bytes; DefaultMaxBody when 0.
 	MaxBody int64
 	// Allow lists the addresses that may send; empty: any.
-	Allow []netip.Prefix
+	Allow gate.Networks
+	// Rate bounds what each sender sends, and what is accepted from all.
+	Rate gate.Rate
 }
 
 // Webhook is a declared webhook ready to serve.
@@ -49,6 +51,7 @@ type Webhook struct {
 	keep     []header
 	counters *counters
 	secrets  []*moment
+	limiter  *gate.Limiter
 }
 
 type header struct{ received, kept string }
@@ -74,6 +77,7 @@ func Compile(spec Spec, registry *Registry) (*Webhook, error) {
 		return nil, err
 	}
 	w.counters, w.secrets = registry.of(spec.Name, spec.Secrets)
+	w.limiter = registry.limiter
 	w.spec.Secrets = nil
 	return w, nil
 }
@@ -121,11 +125,12 @@ func credential(name string) bool {
 // Table finds webhooks by path; it is part of a snapshot and never changes.
 type Table struct {
 	byPath  map[string]*Webhook
-	proxies []netip.Prefix
+	proxies gate.Networks
 }
 
-// NewTable makes a table. Proxies are those whose X-Forwarded-For is believed.
-func NewTable(webhooks []*Webhook, proxies []netip.Prefix) (*Table, error) {
+// NewTable makes a table. Proxies are those whose word for where a request came
+// from is believed.
+func NewTable(webhooks []*Webhook, proxies gate.Networks) (*Table, error) {
 	t := &Table{byPath: make(map[string]*Webhook, len(webhooks)), proxies: proxies}
 	for _, w := range webhooks {
 		if other := t.byPath[w.spec.Path]; other != nil {

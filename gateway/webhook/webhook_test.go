@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook"
+	"github.com/event-gateway/gateway/gateway/webhook/gate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -151,7 +153,11 @@ type door struct {
 
 func open(t testing.TB, d *desk, proxies ...netip.Prefix) *door {
 	t.Helper()
-	tab := table(t, webhook.NewRegistry(), proxies...)
+	return openTable(t, d, table(t, webhook.NewRegistry(), proxies...))
+}
+
+func openTable(t testing.TB, d *desk, tab *webhook.Table) *door {
+	t.Helper()
 	h := &webhook.Handler{Table: func() *webhook.Table { return tab }, Intake: d, Log: zap.NewNop()}
 	server, err := webhook.NewServer(h, zap.NewNop())
 	if err != nil {
@@ -414,6 +420,64 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+// Behind a proxy each sender has a rate of its own; what is not verified uses up
+// its sender's, and nothing of the webhook's.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	github := preset("github")
+	registry := webhook.NewRegistry()
+	limited := func() *door {
+		hook, err := webhook.Compile(webhook.Spec{
+			Name: "limited", SchemeName: "github", Scheme: github, Secrets: keys(secret),
+			Rate: gate.Rate{Count: 3, Window: time.Hour, Burst: 3},
+		}, registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tab, err := webhook.NewTable([]*webhook.Webhook{hook}, gate.Networks{netip.MustParsePrefix("127.0.0.0/8")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return openTable(t, &desk{}, tab)
+	}
+	d, n := limited(), 0
+	send := func(from string, signed bool) (int, http.Header) {
+		n++
+		r := request{path: "/webhooks/limited", body: fmt.Sprintf(`{"n":%d}`, n), header: http.Header{"X-Forwarded-For": {from}}}
+		if signed {
+			r.signed, r.id = &github, fmt.Sprint(n)
+		}
+		status, answer, _ := d.send(t, r)
+		return status, answer
+	}
+	for i, step := range []struct {
+		from   string
+		signed bool
+		want   int
+	}{
+		{"203.0.113.1", false, 401}, {"203.0.113.1", false, 401}, {"203.0.113.1", false, 401}, {"203.0.113.1", true, 429},
+		{"203.0.113.2", true, 202}, {"203.0.113.2", true, 202},
+		{"unknown", true, 202},     // those whose address cannot be told are one
+		{"203.0.113.3", true, 429}, // all of the webhook's
+		{"203.0.113.2", true, 429},
+	} {
+		status, header := send(step.from, step.signed)
+		if status != step.want {
+			t.Errorf("step %d: got %d, want %d", i, status, step.want)
+		}
+		if after := header.Get("Retry-After"); status == 429 && after != "1200" && after != "1199" { // a third of an hour
+			t.Errorf("step %d: Retry-After %q", i, after)
+		}
+	}
+	if got := d.table.Status()[0].Rejected["rate"]; got != 3 {
+		t.Errorf("counted %d", got)
+	}
+	d = limited() // a reload fills nobody's bucket
+	if status, _ := send("203.0.113.4", true); status != 429 {
+		t.Errorf("after a reload: %d", status)
+	}
+}
+
 func TestForwardedForIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	d := open(t, &desk{})
@@ -475,6 +539,32 @@ func TestCutBody(t *testing.T) {
 	}
 	if ev := d.desk.last(); ev != nil {
 		t.Errorf("stored %q", ev.Body)
+	}
+}
+
+// Behind a proxy that believes Content-Length where Transfer-Encoding holds, the
+// end of one body is somebody else's request: it is not read.
+func TestSmuggledRequest(t *testing.T) {
+	t.Parallel()
+	d := open(t, &desk{})
+	conn, err := net.Dial("tcp", d.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	inner := "POST /webhooks/open HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nsmuggled"
+	outer := "3\r\n{ }\r\n0\r\n\r\n" + inner
+	fmt.Fprintf(conn, "POST /webhooks/open HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%s", len(outer), outer)
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	answers, err := io.ReadAll(conn)
+	if err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(answers), "HTTP/1.1 "); n != 1 || !strings.HasPrefix(string(answers), "HTTP/1.1 202 ") {
+		t.Errorf("%d answers: %q", n, answers)
+	}
+	if n := len(d.desk.events); n != 1 {
+		t.Errorf("%d events", n)
 	}
 }
 

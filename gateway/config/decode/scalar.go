@@ -362,7 +362,7 @@ func describe(n *yaml.Node) string {
 
 // parsePrefix reads 203.0.113.0/24, or one address as a network of its own.
 func parsePrefix(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" && !a.Is4In6() {
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(text)
@@ -371,6 +371,9 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	}
 	if p != p.Masked() {
 		return netip.Prefix{}, fmt.Errorf("has bits set beyond its prefix: write %s", p.Masked())
+	}
+	if p.Addr().Is4In6() {
+		return netip.Prefix{}, errors.New("is an IPv4 network written as IPv6: write it as 203.0.113.0/24")
 	}
 	return p, nil
 }
