@@ -106,14 +106,14 @@ func (b *box) write(text string) {
 func (b *box) post(body string) (status int, answer map[string]any) {
 	b.t.Helper()
 	scheme, _ := verify.Preset("hmac")
-	scheme.Header = "X-Signature"
-	header, err := verify.Sign(scheme, []byte(secret), []byte(body), time.Now(), "")
-	if err != nil {
+	scheme.Proofs[0].Header = "X-Signature"
+	signed := verify.Request{Body: []byte(body)}
+	if err := verify.Sign(scheme, []byte(secret), &signed, time.Now(), ""); err != nil {
 		b.t.Fatal(err)
 	}
 	public, _ := b.g.Addresses()
 	r, _ := http.NewRequest("POST", "http://"+public.String()+"/webhooks/orders", strings.NewReader(body))
-	r.Header = header
+	r.Header = signed.Header
 	r.Header.Set("Content-Type", "application/json")
 	r.Close = true
 	resp, err := http.DefaultClient.Do(r)

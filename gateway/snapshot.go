@@ -101,7 +101,8 @@ func (b *builder) compileWebhooks() {
 		}
 	}
 	var err error
-	if b.snap.webhooks, err = webhook.NewTable(hooks, b.doc.Config.Server.TrustedProxies); err != nil {
+	server := &b.doc.Config.Server
+	if b.snap.webhooks, err = webhook.NewTable(hooks, webhook.Front{PublicURL: server.PublicURL, Proxies: server.TrustedProxies}); err != nil {
 		b.report("webhooks", err)
 	}
 }
@@ -136,7 +137,7 @@ func (b *builder) compileWebhook(path, name string, w config.Webhook) *webhook.W
 
 // standIn takes the place of a secret that is not known where a configuration
 // is only checked: it is well formed in every encoding.
-const standIn = "0123456789abcdef0123456789abcdef"
+const standIn = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func (b *builder) text(path string, src config.CEL) *expr.Text {
 	if src == "" {
@@ -156,20 +157,31 @@ func SchemeOf(w config.Webhook) (verify.Scheme, error) {
 	if !ok {
 		return s, fmt.Errorf("scheme %q is not supported by this version", w.Scheme)
 	}
-	from := w.Signature
-	if from == nil {
-		return s, nil
-	}
-	s.Header, s.Separator, s.Prefix = from.Header, from.Separator, from.Prefix
-	s.Hash, s.Encoding, s.Signed = from.Hash, from.Encoding, from.Signed
-	s.SecretPrefix, s.SecretEncoding = from.Secret.Prefix, from.Secret.Encoding
-	if from.Timestamp != nil {
-		s.Timestamp = verify.Timestamp{Header: from.Timestamp.Header, Unit: from.Timestamp.Unit, Tolerance: time.Duration(from.Tolerance)}
-	}
-	if from.ID != nil {
-		s.ID = from.ID.Header
+	if w.Signature != nil {
+		s.Proofs = []verify.Proof{proofOf(w.Scheme, w.Signature)}
 	}
 	return s, nil
+}
+
+func proofOf(scheme string, from *config.Signature) verify.Proof {
+	if scheme == "token" {
+		return verify.Proof{Method: verify.Token, Header: from.Header, Prefix: from.Prefix}
+	}
+	p := verify.Proof{
+		Header: from.Header, Separator: from.Separator, Prefix: from.Prefix,
+		Hash: from.Hash, Encoding: from.Encoding, Signed: from.Signed,
+		Secret: verify.SecretForm{Prefix: from.Secret.Prefix, Encoding: from.Secret.Encoding},
+	}
+	if at := from.Timestamp; at != nil {
+		p.Timestamp = verify.Timestamp{Header: at.Header, Item: at.Item, Body: at.Body, Unit: at.Unit, Tolerance: time.Duration(from.Tolerance)}
+	}
+	if from.ID != nil {
+		p.ID = from.ID.Header
+	}
+	if from.Digest != nil {
+		p.Digest = from.Digest.Query
+	}
+	return p
 }
 
 func (b *builder) compileRoutes() {

@@ -21,8 +21,8 @@ import (
 // sendFlags say what is sent, and as what.
 type sendFlags struct {
 	// A webhook, signed as its sender would.
-	webhook, url, event string
-	headers             []string
+	webhook, url, event, key string
+	headers                  []string
 	// An event by hand.
 	typ, source, subject string
 	// Either.
@@ -45,7 +45,8 @@ admin address.`,
 	flags := c.Flags()
 	flags.StringVar(&f.webhook, "webhook", "", "`name` of the webhook in the configuration")
 	flags.StringVar(&f.url, "url", "", "send the webhook to this `URL` instead of the running gateway's")
-	flags.StringVar(&f.event, "event", "", "the X-GitHub-Event of a github webhook: push, pull_request, …")
+	flags.StringVar(&f.event, "event", "", "what `event` it is, where a header says so: X-GitHub-Event, X-Shopify-Topic, …")
+	flags.StringVar(&f.key, "key", "", "sign with this `key`, text or @file, instead of the configuration's secret")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "add a `header` to the webhook: 'Name: value'")
 	flags.StringVar(&f.typ, "type", "", "`type` of an event by hand")
 	flags.StringVar(&f.source, "source", "", "`source` of an event by hand (default /api)")
@@ -58,7 +59,7 @@ admin address.`,
 	for _, byHand := range []string{"source", "subject"} {
 		c.MarkFlagsMutuallyExclusive("webhook", byHand)
 	}
-	for _, ofWebhook := range []string{"url", "event", "header"} {
+	for _, ofWebhook := range []string{"url", "event", "header", "key"} {
 		c.MarkFlagsMutuallyExclusive("type", ofWebhook)
 	}
 	return c

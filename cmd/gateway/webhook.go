@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,30 +26,34 @@ func (a *app) sendWebhook(ctx context.Context, f sendFlags, body []byte) error {
 	if err != nil {
 		return err
 	}
-	header, err := a.signed(f, hook, body)
+	r, err := a.signed(f, doc, hook, body)
 	if err != nil {
 		return err
 	}
-	url := f.url
-	if url == "" {
-		url = "http://" + remote.Reachable(doc.Config.Server.Listen) + hook.Path
-	}
+	url := cmp.Or(f.url, "http://"+remote.Reachable(doc.Config.Server.Listen)+hook.Path)
+	url += strings.TrimPrefix(r.URL, f.calledAt(doc, hook)) // what signing added
 	if f.verbose {
-		a.curl(url, header, curlData(f.data, body))
+		a.curl(url, r.Header, curlData(f.data, body, r.Body))
 	}
-	resp, text, err := remote.Send(ctx, url, header, body)
+	resp, text, err := remote.Send(ctx, url, r.Header, r.Body)
 	if err != nil {
 		return err
 	}
 	return a.showAnswer(resp, text)
 }
 
+// calledAt is the URL that a sender would call, which some schemes sign.
+func (f *sendFlags) calledAt(doc *config.Document, hook config.Webhook) string {
+	server := doc.Config.Server
+	return cmp.Or(f.url, strings.TrimRight(cmp.Or(server.PublicURL, "http://"+remote.Reachable(server.Listen)), "/")+hook.Path)
+}
+
 // curlData is the body as curl takes it: the same file where there is one.
-func curlData(data string, body []byte) string {
-	if strings.HasPrefix(data, "@") && data != "@-" {
+func curlData(data string, body, signed []byte) string {
+	if strings.HasPrefix(data, "@") && data != "@-" && bytes.Equal(body, signed) {
 		return data
 	}
-	return string(body)
+	return string(signed)
 }
 
 // webhook loads the configuration for one webhook. What is wrong elsewhere, a
@@ -76,9 +82,9 @@ func within(path, entry string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// signed makes the request's headers: those of the scheme, then what was asked
-// for, which wins.
-func (a *app) signed(f sendFlags, hook config.Webhook, body []byte) (http.Header, error) {
+// signed makes the request: the headers of the scheme, then those that were
+// asked for, which win.
+func (a *app) signed(f sendFlags, doc *config.Document, hook config.Webhook, body []byte) (*verify.Request, error) {
 	extra, err := readHeaders(f.headers)
 	if err != nil {
 		return nil, err
@@ -87,41 +93,61 @@ func (a *app) signed(f sendFlags, hook config.Webhook, body []byte) (http.Header
 	if err != nil {
 		return nil, fmt.Errorf("webhook %s: %w", f.webhook, err)
 	}
-	secret, err := a.secret(hook)
+	secret, err := a.secret(f.key, scheme, hook)
 	if err != nil {
 		return nil, fmt.Errorf("webhook %s: %w", f.webhook, err)
 	}
-	if f.id == "" {
-		f.id = uuid.NewString()
-	}
-	header, err := verify.Sign(scheme, secret, body, a.Now(), f.id)
-	if err != nil {
+	r := &verify.Request{Method: http.MethodPost, URL: f.calledAt(doc, hook), Body: body, Header: http.Header{
+		"Content-Type": {cmp.Or(extra.Get("Content-Type"), "application/json")}, "User-Agent": {"gateway-send"},
+	}}
+	if err := verify.Sign(scheme, secret, r, a.Now(), cmp.Or(f.id, uuid.NewString())); err != nil {
 		return nil, fmt.Errorf("webhook %s: sign: %w", f.webhook, err)
 	}
-	if f.event != "" && scheme.Type == "" {
-		return nil, usage("webhook %s: scheme %s has no header for --event", f.webhook, hook.Scheme)
+	if err := f.nameEvent(r.Header, extra, scheme, hook.Scheme); err != nil {
+		return nil, err
 	}
-	if f.event != "" {
-		header.Set(scheme.Type, f.event)
-	}
-	header.Set("Content-Type", "application/json")
-	header.Set("User-Agent", "gateway-send")
-	maps.Copy(header, extra)
-	if scheme.Type != "" && header.Get(scheme.Type) == "" {
-		return nil, usage("webhook %s: say which event it is: --event push", f.webhook)
-	}
-	return header, nil
+	maps.Copy(r.Header, extra)
+	return r, nil
 }
 
-// secret is the first one that is valid now and known here.
-func (a *app) secret(hook config.Webhook) ([]byte, error) {
-	if hook.Scheme == "none" {
+// nameEvent sets the header in which the scheme's requests say what they are.
+func (f *sendFlags) nameEvent(header, extra http.Header, scheme verify.Scheme, name string) error {
+	in := ""
+	if len(scheme.Types) > 0 {
+		in = scheme.Types[0].From[0].Header
+	}
+	switch {
+	case in == "" && f.event != "":
+		return usage("webhook %s: scheme %s has no header for --event", f.webhook, name)
+	case in != "" && f.event == "" && extra.Get(in) == "":
+		return usage("webhook %s: say which event it is: --event push", f.webhook)
+	case f.event != "":
+		header.Set(in, f.event)
+	}
+	return nil
+}
+
+// secret is what to sign with: the key that was given, or the first of the
+// webhook's secrets that is valid now, known here and can sign.
+func (a *app) secret(key string, scheme verify.Scheme, hook config.Webhook) ([]byte, error) {
+	if scheme.None {
 		return nil, nil
 	}
+	if key != "" {
+		text, err := a.readData(key)
+		return bytes.TrimRight(text, "\r\n"), err
+	}
+	public := false
 	for _, key := range hook.Secrets {
-		if value := key.Value.Reveal(); key.Value.Known() && len(value) > 0 && (key.Until.IsZero() || a.Now().Before(key.Until)) {
+		value := key.Value.Reveal()
+		usable := key.Value.Known() && len(value) > 0 && (key.Until.IsZero() || a.Now().Before(key.Until))
+		if usable && !scheme.Public(value) {
 			return value, nil
 		}
+		public = public || usable
+	}
+	if public {
+		return nil, errors.New("its secrets are public keys: give the private one with --key @file")
 	}
 	return nil, errors.New("none of its secrets is known here and valid now")
 }

@@ -49,7 +49,7 @@ func isURLPath(path string) bool {
 // scheme checks that a webhook has what its scheme needs and nothing that the
 // scheme would silently ignore.
 func (c *checker) scheme(path string, w *Webhook) {
-	if w.Signature != nil && w.Scheme != "hmac" && w.Scheme != "" {
+	if w.Signature != nil && !slices.Contains([]string{"hmac", "token", "cloudevents", ""}, w.Scheme) {
 		c.report(path+".signature", fmt.Sprintf("scheme %s has its own signature", w.Scheme), "describe one with scheme: hmac")
 	}
 	switch w.Scheme {
@@ -68,7 +68,11 @@ func (c *checker) scheme(path string, w *Webhook) {
 	case "":
 		return
 	}
-	if w.Signature != nil {
+	switch {
+	case w.Signature == nil:
+	case w.Scheme == "token":
+		c.token(path + ".signature")
+	default:
 		c.signature(path+".signature", w.Signature)
 	}
 	c.secrets(path, w)
@@ -109,71 +113,6 @@ func (c *checker) secrets(path string, w *Webhook) {
 // reported tells whether the walker has already complained below path.
 func (c *checker) reported(path string) bool {
 	return slices.ContainsFunc(c.decoded, func(p Problem) bool { return strings.HasPrefix(p.Path, path) })
-}
-
-func (c *checker) signature(path string, s *Signature) {
-	for _, h := range []struct{ path, name string }{
-		{path + ".header", s.Header}, {path + ".timestamp.header", s.timestampHeader()}, {path + ".id.header", s.idHeader()},
-	} {
-		if h.name != "" && !isHeader(h.name) {
-			c.report(h.path, c.quote(h.path, h.name)+" is not a header name", "")
-		}
-	}
-	used := c.template(path+".signed", s.Signed)
-	switch {
-	case used["timestamp"] && s.Timestamp == nil:
-		c.report(path+".signed", "signs {timestamp}, but timestamp.header does not say where that is", "")
-	case !used["timestamp"] && s.Timestamp != nil:
-		c.report(path+".timestamp", "is not part of what is signed, so anybody could change it", "add {timestamp} to signed")
-	case s.Timestamp == nil && c.doc.file.Has(path+".tolerance"):
-		c.report(path+".tolerance", "has no timestamp to compare with", "")
-	}
-	switch {
-	case used["id"] && s.ID == nil:
-		c.report(path+".signed", "signs {id}, but id.header does not say where that is", "")
-	case !used["id"] && s.ID != nil:
-		c.report(path+".id", "is not part of what is signed", "add {id} to signed")
-	}
-	if !used["body"] && len(used) > 0 || s.Signed != "" && len(used) == 0 {
-		c.report(path+".signed", "does not sign the body", "add {body}")
-	}
-}
-
-func (s *Signature) timestampHeader() string {
-	if s.Timestamp == nil {
-		return ""
-	}
-	return s.Timestamp.Header
-}
-
-func (s *Signature) idHeader() string {
-	if s.ID == nil {
-		return ""
-	}
-	return s.ID.Header
-}
-
-// template returns the placeholders of what is signed.
-func (c *checker) template(path, signed string) map[string]bool {
-	used := map[string]bool{}
-	for rest := signed; ; {
-		_, after, open := strings.Cut(rest, "{")
-		if !open {
-			return used
-		}
-		name, tail, closed := strings.Cut(after, "}")
-		known := []string{"body", "timestamp", "id"}
-		if !closed || !slices.Contains(known, name) {
-			hint := "know {body}, {timestamp} and {id}"
-			if near := decode.Nearest(name, known); near != "" && closed {
-				hint = decode.DidYouMean("{" + near + "}")
-			}
-			c.report(path, "unknown placeholder in "+c.quote(path, signed), hint)
-			used["body"] = true // one problem is enough
-			return used
-		}
-		used[name], rest = true, tail
-	}
 }
 
 func (c *checker) headers(path string, w Webhook) {

@@ -89,10 +89,10 @@ type Limits struct {
 
 // Webhook is one HTTP endpoint and how its requests prove where they are from.
 type Webhook struct {
-	Scheme    string         `yaml:"scheme" required:"true" enum:"github,hmac,none" soon:"gitlab,stripe,slack,shopify,twilio,bitbucket,pagerduty,linear,discord,standard-webhooks,cloudevents,token" aka:"preset,provider,auth"`
+	Scheme    string         `yaml:"scheme" required:"true" enum:"github,gitlab,stripe,slack,shopify,twilio,bitbucket,pagerduty,linear,discord,standard-webhooks,cloudevents,hmac,token,none" aka:"preset,provider,auth"`
 	Path      string         `yaml:"path" aka:"url,endpoint"`            // default /webhooks/<name>
 	Secrets   []Key          `yaml:"secrets" aka:"secret,token,api_key"` // any may match
-	Signature *Signature     `yaml:"signature"`                          // scheme hmac only, and always there
+	Signature *Signature     `yaml:"signature"`                          // hmac: always there; token, cloudevents: may be
 	Type      CEL            `yaml:"type" raw:"true"`                    // empty: the scheme's own type, else the webhook's name
 	ID        CEL            `yaml:"id" raw:"true"`                      // empty: the scheme's delivery id, else the body's digest
 	Headers   []string       `yaml:"headers"`                            // kept with the event; lower case
@@ -111,29 +111,39 @@ type Key struct {
 	_ struct{} `scalar:"value"`
 }
 
-// Signature describes, as data, how an HMAC provider signs its requests.
+// Signature describes, as data, how a provider signs its requests; with scheme
+// token, where the token is.
 type Signature struct {
 	Header    string     `yaml:"header" required:"true"`                          // where the signatures are
 	Hash      string     `yaml:"hash" default:"sha256" enum:"sha1,sha256,sha512"` //
 	Encoding  string     `yaml:"encoding" default:"hex" enum:"hex,base64,base64url"`
 	Prefix    string     `yaml:"prefix"`                                         // before each signature: "sha256="
 	Separator string     `yaml:"separator"`                                      // between several signatures; empty: there is one
-	Signed    string     `yaml:"signed" default:"{body}" aka:"template,payload"` // what is signed: literals, {body} {timestamp} {id}
+	Signed    string     `yaml:"signed" default:"{body}" aka:"template,payload"` // what is signed: literals, {body} {form} {timestamp} {id} {method} {url}
 	Timestamp *Timestamp `yaml:"timestamp"`
 	ID        *SignedID  `yaml:"id"`
+	Digest    *Digest    `yaml:"digest"`
 	Tolerance Duration   `yaml:"tolerance" default:"5m" min:"1"` // how far the timestamp may be off, either way
 	Secret    KeyForm    `yaml:"secret"`
 }
 
-// Timestamp says where the signed time is and how it is written.
+// Timestamp says where the signed time is, in one of three places, and how it
+// is written.
 type Timestamp struct {
-	Header string `yaml:"header" required:"true"`
+	Header string `yaml:"header"`
+	Item   string `yaml:"item"` // prefix of the item of the signature's header that holds it: "t="
+	Body   string `yaml:"body"` // path of a field of a JSON body
 	Unit   string `yaml:"unit" default:"s" enum:"s,ms,rfc3339"`
 }
 
 // SignedID says where the signed message id is.
 type SignedID struct {
 	Header string `yaml:"header" required:"true"`
+}
+
+// Digest says where the signed URL has the SHA-256 of the body, in hex.
+type Digest struct {
+	Query string `yaml:"query" required:"true"` // name of the parameter
 }
 
 // KeyForm says how the text of a secret becomes the HMAC key.

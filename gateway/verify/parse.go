@@ -118,16 +118,15 @@ func within(at, now time.Time, tolerance time.Duration) bool {
 	return skew <= tolerance.Milliseconds() && -skew <= tolerance.Milliseconds()
 }
 
-// cleanID bounds an id. A signed one is letters, digits, _ and - only: with
-// more, "{id}.{timestamp}" could be read in two ways.
-func cleanID(id string, signed bool) bool {
+// cleanID bounds an id that is signed to letters, digits, _ and -: with more,
+// "{id}.{timestamp}" could be read in two ways.
+func cleanID(id string) bool {
 	if len(id) > maxID {
 		return false
 	}
 	for i := range len(id) {
 		switch c := id[i]; {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
-		case !signed && c > ' ' && c < 0x7f:
 		default:
 			return false
 		}

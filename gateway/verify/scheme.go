@@ -5,13 +5,8 @@
 package verify
 
 import (
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"fmt"
-	"hash"
 	"net/textproto"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -19,11 +14,33 @@ import (
 // does not say.
 const DefaultTolerance = 5 * time.Minute
 
-// Scheme is how a provider signs its requests with a shared secret.
+// Scheme is how the requests of one provider prove where they are from, and
+// what they call themselves.
 type Scheme struct {
 	// None accepts everything; nothing else is set then.
 	None bool
+	// Proofs are the ways in which a request may prove itself, any of which is
+	// enough. A webhook takes those for which it has a secret.
+	Proofs []Proof
+	Names
+}
 
+// Method is what kind of proof a signature is.
+type Method uint8
+
+// The methods.
+const (
+	// HMAC: a keyed hash with a shared secret.
+	HMAC Method = iota
+	// Ed25519: a signature by a private key; the secret here is the public key.
+	Ed25519
+	// Token: the secret itself is sent.
+	Token
+)
+
+// Proof is one way of showing that one knows a secret. It is comparable.
+type Proof struct {
+	Method Method
 	// Header carries the signature, or several.
 	Header string
 	// Separator stands between several items in Header; empty: there is one.
@@ -35,161 +52,120 @@ type Scheme struct {
 	Hash string
 	// Encoding of a signature: hex, base64 or base64url.
 	Encoding string
-	// Signed is what is signed: text with {body}, and {timestamp} and {id} as
-	// they were received.
+	// Signed is what is signed: text with {body}, or {form} for the body's
+	// fields, sorted; {timestamp} and {id} as they were received; {method} and
+	// {url} as the sender saw them.
 	Signed string
+	// Digest is the query parameter of the signed URL that holds the SHA-256 of
+	// the body in hex, and stands for the body where it is there.
+	Digest string
 
 	Timestamp Timestamp
-	// ID is the header that names the delivery; it is signed when Signed says so.
+	// ID is the header with the {id} that is signed.
 	ID string
-	// Type is the header that names the kind of event, TypePrefix what the
-	// event's type begins with.
-	Type, TypePrefix string
 
-	// SecretPrefix is cut off a secret that has it; the rest is the key as
-	// SecretEncoding spells it: raw (or empty), hex or base64. SecretMin is the
-	// key's least length in bytes, 16 when it is 0.
-	SecretPrefix, SecretEncoding string
-	SecretMin                    int
+	Secret SecretForm
 }
 
-// Timestamp is where the time of signing stands.
+// Timestamp is where the time of signing stands: at one place, or nowhere.
 type Timestamp struct {
-	// Header carries it alone; or Item is the prefix of the item of the
-	// signature's header that carries it.
-	Header, Item string
+	// Header carries it alone.
+	Header string
+	// Item is the prefix of the item that carries it in the signature's header.
+	Item string
+	// Body is the path of a field of the body, which is JSON: a.b.c.
+	Body string
 	// Unit: s, ms or rfc3339.
 	Unit string
 	// Tolerance in both directions; DefaultTolerance when it is 0.
 	Tolerance time.Duration
 }
 
-func (t Timestamp) used() bool { return t.Header != "" || t.Item != "" }
-
-// Preset is the scheme of a known name. Hmac is the open vocabulary: it is
-// the usual defaults and a header still to be named.
-func Preset(name string) (Scheme, bool) {
-	switch name {
-	case "none":
-		return Scheme{None: true}, true
-	case "hmac":
-		return Scheme{Hash: "sha256", Encoding: "hex", Signed: "{body}"}, true
-	case "github":
-		return Scheme{
-			Header: "X-Hub-Signature-256", Prefix: "sha256=", Hash: "sha256", Encoding: "hex", Signed: "{body}",
-			ID: "X-GitHub-Delivery", Type: "X-GitHub-Event", TypePrefix: "github.",
-		}, true
-	}
-	return Scheme{}, false
+// SecretForm is how a secret is written.
+type SecretForm struct {
+	// Prefix is cut off a secret that has it. Where a scheme has several proofs
+	// it also tells which of them the secret is for.
+	Prefix string
+	// Private is the prefix of the private key for which the secret is public.
+	Private string
+	// Encoding of the rest: raw (or empty), hex or base64.
+	Encoding string
+	// Min is the least length of the key in bytes; 16 when it is 0.
+	Min int
 }
 
-// SignsID tells whether the delivery's id is inside the signature; if not, a
-// captured request can be sent again under another id.
-func (s Scheme) SignsID() bool { return strings.Contains(s.Signed, "{id}") }
-
-// newHash is the function that a scheme names, nil for an unknown name.
-func newHash(name string) func() hash.Hash {
-	switch name {
-	case "sha1":
-		return sha1.New
-	case "sha256":
-		return sha256.New
-	case "sha512":
-		return sha512.New
-	}
-	return nil
+// Names say what a verified request calls itself.
+type Names struct {
+	// Types are tried in turn for the event's type.
+	Types []Kind
+	// Dots are characters that become dots in a type.
+	Dots string
+	// ID is where the delivery's id stands, unless a proof signs one.
+	ID []Place
+	// Keep are further headers that are worth keeping with the event.
+	Keep []string
 }
 
-// token is one stretch of what is signed.
-type token struct {
-	kind    tokenKind
-	literal []byte
+// Kind is a type of events: the values of From, all of which must be there,
+// joined by dots.
+type Kind struct {
+	// Prefix of the type; empty: the webhook's name and a dot.
+	Prefix string
+	From   []Place
 }
 
-type tokenKind uint8
+// Place is where a value stands in a request: a header, or the path of a field
+// of the decoded body.
+type Place struct{ Header, Body string }
 
-const (
-	literal tokenKind = iota
-	theBody
-	theTime
-	theID
-)
+func (t Timestamp) used() bool { return t.Header != "" || t.Item != "" || t.Body != "" }
 
-// tokens takes Signed apart.
-func tokens(signed string) ([]token, error) {
-	var out []token
-	for signed != "" {
-		begin := strings.IndexByte(signed, '{')
-		if begin != 0 {
-			if begin < 0 {
-				begin = len(signed)
-			}
-			out = append(out, token{literal: []byte(signed[:begin])})
-			signed = signed[begin:]
-			continue
-		}
-		name, rest, closed := strings.Cut(signed[1:], "}")
-		kind, known := map[string]tokenKind{"body": theBody, "timestamp": theTime, "id": theID}[name]
-		if !closed || !known {
-			return nil, fmt.Errorf("signed: %q: only {body}, {timestamp} and {id} stand in braces", signed)
-		}
-		out = append(out, token{kind: kind})
-		signed = rest
-	}
-	return out, nil
+// UsesURL tells whether the URL is part of what is signed.
+func (s *Scheme) UsesURL() bool {
+	return slices.ContainsFunc(s.Proofs, func(p Proof) bool { return p.Digest != "" || usesURL(p.Signed) })
 }
 
-// check finds what is missing or contradictory in a scheme.
-func (s Scheme) check(parts []token) error {
-	count := map[tokenKind]int{}
-	for _, p := range parts {
-		count[p.kind]++
-	}
-	_, encoded := codecOf(s.Encoding)
-	switch {
-	case s.Header == "":
-		return fmt.Errorf("header: missing")
-	case newHash(s.Hash) == nil:
-		return fmt.Errorf("hash: %q is not sha1, sha256 or sha512", s.Hash)
-	case !encoded:
-		return fmt.Errorf("encoding: %q is not hex, base64 or base64url", s.Encoding)
-	case count[theBody] != 1:
-		return fmt.Errorf("signed: %q must hold {body} once", s.Signed)
-	case s.SecretEncoding != "" && s.SecretEncoding != "raw" && s.SecretEncoding != "hex" && s.SecretEncoding != "base64":
-		return fmt.Errorf("secret: encoding %q is not raw, hex or base64", s.SecretEncoding)
-	case s.Timestamp.used() != (count[theTime] > 0):
-		return fmt.Errorf("timestamp: must be named, and stand in signed as {timestamp}, or neither")
-	case s.ID == "" && count[theID] > 0:
-		return fmt.Errorf("signed: {id} without a header that carries it")
-	case s.Timestamp.Header != "" && s.Timestamp.Item != "":
-		return fmt.Errorf("timestamp: either a header or an item")
-	case s.Timestamp.Item != "" && s.Separator == "":
-		return fmt.Errorf("timestamp: an item needs a separator")
-	case s.Timestamp.Tolerance < 0:
-		return fmt.Errorf("timestamp: tolerance is negative")
-	}
-	return s.checkUnit()
-}
-
-func (s Scheme) checkUnit() error {
-	switch s.Timestamp.Unit {
-	case "s", "ms", "rfc3339":
-		return nil
-	case "":
-		if !s.Timestamp.used() {
-			return nil
+// Headers lists the headers that tell something about the event, never a proof.
+func (s *Scheme) Headers() []string {
+	var out []string
+	for _, kind := range s.Types {
+		for _, place := range kind.From {
+			out = append(out, place.Header)
 		}
 	}
-	return fmt.Errorf("timestamp: unit %q is not s, ms or rfc3339", s.Timestamp.Unit)
+	for _, place := range s.ID {
+		out = append(out, place.Header)
+	}
+	for i := range s.Proofs {
+		out = append(out, s.Proofs[i].ID)
+	}
+	out = append(out, s.Keep...)
+	return slices.DeleteFunc(out, func(name string) bool { return name == "" })
 }
 
 // canonical spells header names as http.Header stores them.
-func (s Scheme) canonical() Scheme {
-	for _, name := range []*string{&s.Header, &s.Timestamp.Header, &s.ID, &s.Type} {
+func (p Proof) canonical() Proof {
+	for _, name := range []*string{&p.Header, &p.Timestamp.Header, &p.ID} {
 		*name = textproto.CanonicalMIMEHeaderKey(*name)
 	}
-	if s.Timestamp.Tolerance == 0 {
-		s.Timestamp.Tolerance = DefaultTolerance
+	if p.Timestamp.Tolerance == 0 {
+		p.Timestamp.Tolerance = DefaultTolerance
 	}
-	return s
+	return p
+}
+
+func (n Names) canonical() Names {
+	places := func(from []Place) []Place {
+		from = slices.Clone(from)
+		for i := range from {
+			from[i].Header = textproto.CanonicalMIMEHeaderKey(from[i].Header)
+		}
+		return from
+	}
+	n.Types = slices.Clone(n.Types)
+	for i := range n.Types {
+		n.Types[i].From = places(n.Types[i].From)
+	}
+	n.ID = places(n.ID)
+	return n
 }

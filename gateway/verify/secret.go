@@ -2,9 +2,11 @@ package verify
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,11 +51,25 @@ func placeholder(value []byte) bool {
 	return len(value) > 0 && bytes.Count(value, value[:1]) == len(value)
 }
 
-// key makes the HMAC key out of a secret, the way the scheme writes secrets.
-func (s Scheme) key(value []byte) ([]byte, error) {
-	value = bytes.TrimPrefix(value, []byte(s.SecretPrefix))
+// uses tells whether a secret is for the proof at i: the one whose prefix it
+// has, the longest if there are several, and the first of the scheme's if
+// there is none.
+func (s *Scheme) uses(i int, secret []byte) bool {
+	chosen, longest := s.Proofs[0].Secret.Prefix, -1
+	for j := range s.Proofs {
+		prefix := s.Proofs[j].Secret.Prefix
+		if len(prefix) > longest && bytes.HasPrefix(secret, []byte(prefix)) {
+			chosen, longest = prefix, len(prefix)
+		}
+	}
+	return s.Proofs[i].Secret.Prefix == chosen
+}
+
+// key makes the key out of a secret, the way the scheme writes secrets.
+func (f SecretForm) key(value []byte) ([]byte, error) {
+	value = bytes.TrimPrefix(value, []byte(f.Prefix))
 	var err error
-	switch s.SecretEncoding {
+	switch f.Encoding {
 	case "base64":
 		value, err = base64.StdEncoding.DecodeString(string(value))
 	case "hex":
@@ -61,7 +77,7 @@ func (s Scheme) key(value []byte) ([]byte, error) {
 	}
 	if err != nil {
 		// The decoder's own error quotes what it read.
-		return nil, fmt.Errorf("is not %s", s.SecretEncoding)
+		return nil, fmt.Errorf("is not %s", f.Encoding)
 	}
 	if len(value) == 0 {
 		return nil, fmt.Errorf("is empty")
@@ -69,20 +85,56 @@ func (s Scheme) key(value []byte) ([]byte, error) {
 	return value, nil
 }
 
-// checkSecrets applies what New demands of every secret before it is used.
-func (s Scheme) checkSecrets(secrets []Secret) error {
-	least := max(minSecret, s.SecretMin)
+// checkKey applies what New demands of every secret before it is used.
+func (p *Proof) checkKey(secret Secret) error {
+	key, err := p.Secret.key(secret.Value)
+	if err != nil {
+		return err
+	}
+	if err := secret.check(); err != nil {
+		return err
+	}
+	if p.Method == Ed25519 {
+		return nil // has the length of a public key, or build refuses it
+	}
+	if least := max(minSecret, p.Secret.Min); len(key) < least {
+		return fmt.Errorf("is shorter than %d bytes", least)
+	}
+	return nil
+}
+
+// checkSecrets applies checkKey to every secret, as the proofs that it is for
+// write it.
+func (s *Scheme) checkSecrets(secrets []Secret) error {
 	for i, secret := range secrets {
-		key, err := s.key(secret.Value)
-		if err == nil {
-			err = secret.check()
+		if s.private(secret.Value) {
+			return fmt.Errorf("secret %d: is a private key: the sender has that, a receiver the public one", i+1)
 		}
-		if err == nil && len(key) < least {
-			err = fmt.Errorf("is shorter than %d bytes", least)
-		}
-		if err != nil {
-			return fmt.Errorf("secret %d: %w", i+1, err)
+		for j := range s.Proofs {
+			if !s.uses(j, secret.Value) {
+				continue
+			}
+			if err := s.Proofs[j].checkKey(secret); err != nil {
+				return fmt.Errorf("secret %d: %w", i+1, err)
+			}
 		}
 	}
 	return nil
+}
+
+// private tells whether a secret is written as a private key.
+func (s *Scheme) private(secret []byte) bool {
+	return slices.ContainsFunc(s.Proofs, func(p Proof) bool { return p.Secret.isPrivate(secret) })
+}
+
+func (f SecretForm) isPrivate(secret []byte) bool {
+	return f.Private != "" && bytes.HasPrefix(secret, []byte(f.Private))
+}
+
+// publicKey is the key of a secret that is one.
+func publicKey(key []byte) (ed25519.PublicKey, error) {
+	if len(key) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("is not a public key of %d bytes", ed25519.PublicKeySize)
+	}
+	return key, nil
 }

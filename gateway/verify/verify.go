@@ -1,22 +1,12 @@
 package verify
 
 import (
-	"crypto/hmac"
-	"crypto/subtle"
 	"errors"
 	"fmt"
-	"hash"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
-
-// maxSignatures bounds how many signatures one request may offer.
-const maxSignatures = 10
-
-// maxDigest is the size of the longest hash, sha512.
-const maxDigest = 64
 
 // Reason is why a request is refused. It is for metrics and the status: what
 // the sender is told must not depend on it, or it becomes an oracle.
@@ -48,30 +38,35 @@ func (r Reason) Error() string { return "signature: " + r.String() }
 
 // Result is what a verified request says about itself.
 type Result struct {
-	// ID of the delivery; empty when the scheme has none or it was not sent.
+	// ID of the delivery that is signed; empty when the scheme signs none.
 	ID string
-	// Timestamp as it was received and signed; empty when the scheme has none.
+	// Timestamp as it was received and signed; empty when the scheme has none
+	// outside the body.
 	Timestamp string
-	// SignedAt is Timestamp read.
+	// SignedAt is when it was signed, if the scheme says.
 	SignedAt time.Time
+	// URL that was signed, without a port; empty when the scheme signs none.
+	URL string
 	// Secret is the index of the secret that matched; -1 for the scheme none.
 	Secret int
 }
 
 // Verifier checks requests of one webhook. It is safe for concurrent use.
 type Verifier struct {
-	scheme Scheme
-	tokens []token
-	size   int
-	codec  codec
-	keys   []key
+	scheme  Scheme
+	provers []*prover
 }
 
-// key is a secret ready for use, its value no longer in sight. An HMAC that is reset keeps its key's state,
-// so pooling them halves the hashing of a small body.
-type key struct {
-	until time.Time
-	macs  *sync.Pool
+// prover is a proof that there are secrets for.
+type prover struct {
+	Proof
+	tokens []token
+	// What is among the tokens.
+	overBody, overForm, overURL bool
+
+	size  int
+	codec codec
+	keys  []key
 }
 
 // New makes a verifier. It refuses a scheme that does not hang together and
@@ -85,120 +80,149 @@ func New(s Scheme, secrets []Secret) (*Verifier, error) {
 }
 
 func build(s Scheme, secrets []Secret) (*Verifier, error) {
-	if s.None {
-		if len(secrets) > 0 {
-			return nil, fmt.Errorf("secrets: the scheme none has no use for them")
-		}
-		return &Verifier{scheme: s.canonical()}, nil
-	}
-	parts, err := tokens(s.Signed)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.check(parts); err != nil {
-		return nil, err
-	}
-	if len(secrets) == 0 {
+	v := &Verifier{scheme: s}
+	v.scheme.Names = s.Names.canonical()
+	switch {
+	case s.None && len(secrets) > 0:
+		return nil, fmt.Errorf("secrets: the scheme none has no use for them")
+	case s.None:
+		return v, nil
+	case len(s.Proofs) == 0:
+		return nil, fmt.Errorf("scheme: has no proof")
+	case len(secrets) == 0:
 		return nil, fmt.Errorf("secrets: at least one is needed")
 	}
-	v := &Verifier{scheme: s.canonical(), tokens: parts, size: newHash(s.Hash)().Size()}
-	v.codec, _ = codecOf(s.Encoding)
-	for i, secret := range secrets {
-		value, err := s.key(secret.Value)
+	for i := range s.Proofs {
+		p, err := s.Proofs[i].compile()
 		if err != nil {
-			return nil, fmt.Errorf("secret %d: %w", i+1, err)
+			return nil, err
 		}
-		v.keys = append(v.keys, key{until: secret.Until, macs: macPool(newHash(s.Hash), value)})
+		for j, secret := range secrets {
+			if !s.uses(i, secret.Value) {
+				continue
+			}
+			if err := p.addKey(j, secret); err != nil {
+				return nil, fmt.Errorf("secret %d: %w", j+1, err)
+			}
+		}
+		if len(p.keys) > 0 {
+			v.provers = append(v.provers, p)
+		}
 	}
 	return v, nil
 }
 
-func (k *key) activeAt(now time.Time) bool { return k.until.IsZero() || now.Before(k.until) }
-
-func macPool(h func() hash.Hash, value []byte) *sync.Pool {
-	return &sync.Pool{New: func() any { return &state{mac: hmac.New(h, value)} }}
-}
-
-// state is what one computation needs and the next can use again.
-type state struct {
-	mac     hash.Hash
-	scratch []byte
-	sum     [maxDigest]byte
+func (p Proof) compile() (*prover, error) {
+	parts, err := tokens(p.Signed)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.check(parts); err != nil {
+		return nil, err
+	}
+	out := &prover{Proof: p.canonical(), tokens: parts, size: p.size()}
+	out.codec, _ = codecOf(p.Encoding)
+	for i := range parts {
+		out.overBody = out.overBody || parts[i].kind == theBody
+		out.overForm = out.overForm || parts[i].kind == theForm
+		out.overURL = out.overURL || parts[i].kind == theURL
+	}
+	return out, nil
 }
 
 // Scheme is the scheme, its header names in canonical form.
-func (v *Verifier) Scheme() Scheme { return v.scheme }
+func (v *Verifier) Scheme() *Scheme { return &v.scheme }
 
 // Verify checks a request at a moment. The error is always a Reason.
-func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) (Result, error) {
+func (v *Verifier) Verify(r *Request, now time.Time) (Result, error) {
 	if v.scheme.None {
 		return Result{Secret: -1}, nil
 	}
-	offered, err := single(h, v.scheme.Header)
+	refused := Missing
+	for _, p := range v.provers {
+		result, err := p.verify(r, now)
+		if err == nil {
+			return result, nil
+		}
+		// What was tried tells more than what was not.
+		if reason := Missing; refused == Missing && errors.As(err, &reason) {
+			refused = reason
+		}
+	}
+	return Result{}, refused
+}
+
+func (p *prover) verify(r *Request, now time.Time) (Result, error) {
+	offered, err := single(r.Header, p.Header)
 	if err != nil {
 		return Result{}, err
 	}
-	r, err := v.read(h, offered)
+	if p.Method == Token {
+		return p.compare(offered, now)
+	}
+	c := content{body: r.Body, method: r.Method, url: r.URL}
+	result, err := p.read(&c, r, offered)
 	if err != nil {
 		return Result{}, err
 	}
 	var s signatures
-	if err := v.collect(&s, offered); err != nil {
+	if err := p.collect(&s, offered); err != nil {
 		return Result{}, err
 	}
-	if r.Secret = v.match(&s, &r, body, now); r.Secret < 0 {
+	if result.Secret = p.match(&s, &c, now); result.Secret < 0 {
 		return Result{}, Mismatch
 	}
-	if v.scheme.Timestamp.used() && !within(r.SignedAt, now, v.scheme.Timestamp.Tolerance) {
-		return Result{}, Stale
-	}
-	return r, nil
-}
-
-// read takes id and time from the headers.
-func (v *Verifier) read(h http.Header, offered string) (Result, error) {
-	var r Result
-	var err error
-	if v.scheme.ID != "" {
-		if r.ID, err = v.id(h); err != nil {
-			return r, err
+	if p.Timestamp.Body != "" {
+		if result.SignedAt, err = p.timeInBody(r.Body); err != nil {
+			return Result{}, err
 		}
 	}
-	if !v.scheme.Timestamp.used() {
-		return r, nil
+	if p.Timestamp.used() && !within(result.SignedAt, now, p.Timestamp.Tolerance) {
+		return Result{}, Stale
 	}
-	if v.scheme.Timestamp.Item != "" {
-		r.Timestamp, err = v.item(offered, v.scheme.Timestamp.Item)
-	} else {
-		r.Timestamp, err = single(h, v.scheme.Timestamp.Header)
-	}
-	if err != nil {
-		return r, err
-	}
-	at, ok := parseTime(r.Timestamp, v.scheme.Timestamp.Unit)
-	if !ok {
-		return r, Malformed
-	}
-	r.SignedAt = at
-	return r, nil
+	return result, nil
 }
 
-// id reads the delivery's id. One that is not signed may be absent.
-func (v *Verifier) id(h http.Header) (string, error) {
-	id, err := single(h, v.scheme.ID)
-	if errors.Is(err, Missing) && !v.scheme.SignsID() {
-		return "", nil
+// read takes what is signed from the request.
+func (p *prover) read(c *content, r *Request, offered string) (Result, error) {
+	var result Result
+	var err error
+	if p.ID != "" {
+		if c.id, err = single(r.Header, p.ID); err != nil {
+			return result, err
+		}
+		if !cleanID(c.id) {
+			return result, Malformed
+		}
 	}
-	if err == nil && !cleanID(id, v.scheme.SignsID()) {
-		return "", Malformed
+	if !p.overBody {
+		if err := p.readForm(c, r); err != nil {
+			return result, err
+		}
 	}
-	return id, err
+	if result.ID = c.id; p.overURL {
+		result.URL = withoutPort(c.url)
+	}
+	if p.Timestamp.Item != "" {
+		c.timestamp, err = p.item(offered, p.Timestamp.Item)
+	} else if p.Timestamp.Header != "" {
+		c.timestamp, err = single(r.Header, p.Timestamp.Header)
+	}
+	if err != nil || c.timestamp == "" {
+		return result, err
+	}
+	at, ok := parseTime(c.timestamp, p.Timestamp.Unit)
+	if !ok {
+		return result, Malformed
+	}
+	result.Timestamp, result.SignedAt = c.timestamp, at
+	return result, nil
 }
 
 // item finds the only item with a prefix in the signature's header.
-func (v *Verifier) item(offered, prefix string) (string, error) {
+func (p *prover) item(offered, prefix string) (string, error) {
 	found, count := "", 0
-	for part := range strings.SplitSeq(offered, v.scheme.Separator) {
+	for part := range strings.SplitSeq(offered, p.Separator) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(part), prefix); ok {
 			found, count = value, count+1
 		}
@@ -212,6 +236,12 @@ func (v *Verifier) item(offered, prefix string) (string, error) {
 	return "", Malformed
 }
 
+// maxSignatures bounds how many signatures one request may offer.
+const maxSignatures = 10
+
+// maxDigest is the size of the longest signature: sha512, and ed25519.
+const maxDigest = 64
+
 // signatures are the decoded signatures that a request offers.
 type signatures struct {
 	sums  [maxSignatures][maxDigest]byte
@@ -219,77 +249,30 @@ type signatures struct {
 }
 
 // collect decodes every item that claims to be a signature of this scheme.
-func (v *Verifier) collect(s *signatures, offered string) error {
-	if v.scheme.Separator == "" {
-		return v.add(s, offered)
+func (p *prover) collect(s *signatures, offered string) error {
+	if p.Separator == "" {
+		return p.add(s, offered)
 	}
-	for part := range strings.SplitSeq(offered, v.scheme.Separator) {
-		if err := v.add(s, strings.TrimSpace(part)); err != nil {
+	for part := range strings.SplitSeq(offered, p.Separator) {
+		if err := p.add(s, strings.TrimSpace(part)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (v *Verifier) add(s *signatures, item string) error {
-	text, ok := strings.CutPrefix(item, v.scheme.Prefix)
+func (p *prover) add(s *signatures, item string) error {
+	text, ok := strings.CutPrefix(item, p.Prefix)
 	if !ok {
 		return nil
 	}
 	if s.count == maxSignatures {
 		return Malformed
 	}
-	if v.codec.decode(s.sums[s.count][:v.size], text) {
+	if p.codec.decode(s.sums[s.count][:p.size], text) {
 		s.count++
 	}
 	return nil
-}
-
-// match is the index of the first active secret that made one of the
-// signatures, or -1. Every secret is tried against every signature: how long
-// it takes tells nothing about which one matched.
-func (v *Verifier) match(s *signatures, r *Result, body []byte, now time.Time) int {
-	found := -1
-	for i := range v.keys {
-		k := &v.keys[i]
-		if !k.activeAt(now) {
-			continue
-		}
-		st, _ := k.macs.Get().(*state)
-		sum := v.sign(st, r, body)
-		equal := 0
-		for j := range s.count {
-			equal |= subtle.ConstantTimeCompare(sum, s.sums[j][:v.size])
-		}
-		k.macs.Put(st)
-		if equal == 1 && found < 0 {
-			found = i
-		}
-	}
-	return found
-}
-
-// sign computes the HMAC of what the scheme signs.
-func (v *Verifier) sign(st *state, r *Result, body []byte) []byte {
-	st.mac.Reset()
-	for i := range v.tokens {
-		switch t := &v.tokens[i]; t.kind {
-		case literal:
-			st.mac.Write(t.literal)
-		case theBody:
-			st.mac.Write(body)
-		case theTime:
-			st.write(r.Timestamp)
-		case theID:
-			st.write(r.ID)
-		}
-	}
-	return st.mac.Sum(st.sum[:0])
-}
-
-func (st *state) write(s string) {
-	st.scratch = append(st.scratch[:0], s...)
-	st.mac.Write(st.scratch)
 }
 
 // single is the value of a header that must be there exactly once.

@@ -14,7 +14,7 @@ func (t *Table) admit(w http.ResponseWriter, r *http.Request, hook *Webhook) boo
 	if len(hook.spec.Allow) == 0 && hook.spec.Rate.Count == 0 {
 		return true
 	}
-	addr, known := t.proxies.Client(r.RemoteAddr, r.Header)
+	addr, known := t.front.Proxies.Client(r.RemoteAddr, r.Header)
 	if len(hook.spec.Allow) > 0 && (!known || !hook.spec.Allow.Contain(addr)) {
 		hook.counters.address.Add(1)
 		answerUnauthorized(w)

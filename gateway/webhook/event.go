@@ -36,7 +36,7 @@ type incoming struct {
 func (hook *Webhook) event(r *http.Request, body []byte, contentType string, signed verify.Result, now time.Time) (*incoming, error) {
 	sum := sha256.Sum256(body)
 	in := &incoming{digest: store.Digest(sum[:16])}
-	in.content = store.KeyOf("signed", hook.source, signed.Timestamp, string(sum[:16]))
+	in.content = store.KeyOf("signed", hook.source, signed.Timestamp, signed.URL, string(sum[:16]))
 	in.event = &event.Event{
 		Source:      hook.source,
 		Time:        now.UTC(),
@@ -55,13 +55,27 @@ func (hook *Webhook) event(r *http.Request, body []byte, contentType string, sig
 // name gives the event its id and type.
 func (hook *Webhook) name(in *incoming, h http.Header, signed verify.Result) error {
 	ev := in.event
-	ev.ID, in.trusted = signed.ID, signed.ID != "" && hook.verifier.Scheme().SignsID()
-	if ev.ID == "" {
-		ev.ID, in.trusted = contentID(in, signed.Timestamp), true
+	own := naming{Names: &hook.verifier.Scheme().Names, header: h, event: ev}
+	var err error
+	if ev.ID, in.trusted = signed.ID, signed.ID != ""; ev.ID == "" {
+		if ev.ID, in.trusted, err = own.id(); err != nil {
+			return err
+		}
 	}
-	ev.Type = hook.typeOf(h)
-	// Both expressions see the event as the scheme names it, so that neither
-	// depends on the other.
+	if ev.ID == "" {
+		ev.ID, in.trusted = contentID(in, signed), true
+	}
+	if ev.Type, err = own.kind(hook.spec.Name); err != nil {
+		return err
+	}
+	return hook.rename(in)
+}
+
+// rename gives the event the id and type that the webhook computes. Both
+// expressions see the event as the scheme names it, so that neither depends on
+// the other.
+func (hook *Webhook) rename(in *incoming) error {
+	ev := in.event
 	id, err := evaluate(hook.spec.ID, ev, ev.ID)
 	if err != nil {
 		return fmt.Errorf("id: %w", err)
@@ -83,22 +97,11 @@ func evaluate(text *expr.Text, ev *event.Event, otherwise string) (string, error
 	return text.Eval(ev)
 }
 
-// typeOf is the type that the scheme's header names, else the webhook's name.
-func (hook *Webhook) typeOf(h http.Header) string {
-	scheme := hook.verifier.Scheme()
-	if scheme.Type != "" {
-		if kind := h.Get(scheme.Type); kind != "" {
-			return scheme.TypePrefix + kind
-		}
-	}
-	return hook.spec.Name
-}
-
-// contentID names an event after what was signed: the body, with the time when
-// that is signed too.
-func contentID(in *incoming, timestamp string) string {
+// contentID names an event after what was signed: the body, with the time and
+// the URL when these are signed too.
+func contentID(in *incoming, signed verify.Result) string {
 	digest := in.digest
-	if timestamp != "" {
+	if signed.Timestamp != "" || signed.URL != "" {
 		digest = store.Digest(in.content)
 	}
 	const prefix = "sha256:"

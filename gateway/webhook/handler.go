@@ -97,7 +97,8 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, 
 		h.refuse(w, hook, err)
 		return
 	}
-	signed, err := hook.verifier.Verify(r.Header, body, now)
+	request := table.request(hook, r, body)
+	signed, err := hook.verifier.Verify(&request, now)
 	if err != nil {
 		hook.answerUnverified(w, err)
 		return

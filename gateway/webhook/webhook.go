@@ -91,16 +91,18 @@ func checkPath(p string) error {
 	return nil
 }
 
-// keepers lists the headers that go with the event: the scheme's own type and
-// id, then those that were asked for.
-func keepers(scheme verify.Scheme, asked []string) ([]header, error) {
-	var keep []header
-	for _, name := range append([]string{scheme.Type, scheme.ID}, asked...) {
-		h := header{received: canonical(name), kept: strings.ToLower(name)}
-		if credential(h.kept) {
+// keepers lists the headers that go with the event: the scheme's own, then
+// those that were asked for.
+func keepers(scheme *verify.Scheme, asked []string) ([]header, error) {
+	for _, name := range asked {
+		if credential(strings.ToLower(name)) {
 			return nil, fmt.Errorf("headers: %q carries a credential and is never kept", name)
 		}
-		if name != "" && !slices.Contains(keep, h) {
+	}
+	var keep []header
+	for _, name := range slices.Concat(scheme.Headers(), asked) {
+		h := header{received: canonical(name), kept: strings.ToLower(name)}
+		if !slices.Contains(keep, h) {
 			keep = append(keep, h)
 		}
 	}
@@ -124,14 +126,13 @@ func credential(name string) bool {
 
 // Table finds webhooks by path; it is part of a snapshot and never changes.
 type Table struct {
-	byPath  map[string]*Webhook
-	proxies gate.Networks
+	byPath map[string]*Webhook
+	front  Front
 }
 
-// NewTable makes a table. Proxies are those whose word for where a request came
-// from is believed.
-func NewTable(webhooks []*Webhook, proxies gate.Networks) (*Table, error) {
-	t := &Table{byPath: make(map[string]*Webhook, len(webhooks)), proxies: proxies}
+// NewTable makes a table of webhooks that differ in their paths.
+func NewTable(webhooks []*Webhook, front Front) (*Table, error) {
+	t := &Table{byPath: make(map[string]*Webhook, len(webhooks)), front: front}
 	for _, w := range webhooks {
 		if other := t.byPath[w.spec.Path]; other != nil {
 			return nil, fmt.Errorf("webhooks %q and %q: both listen at %s", other.spec.Name, w.spec.Name, w.spec.Path)

@@ -109,8 +109,9 @@ func text(src string) *expr.Text {
 
 func partnerScheme() verify.Scheme {
 	s := preset("hmac")
-	s.Header, s.Prefix, s.Signed = "X-Signature", "sha256=", "{timestamp}.{body}"
-	s.Timestamp = verify.Timestamp{Header: "X-Timestamp", Unit: "s"}
+	p := &s.Proofs[0]
+	p.Header, p.Prefix, p.Signed = "X-Signature", "sha256=", "{timestamp}.{body}"
+	p.Timestamp = verify.Timestamp{Header: "X-Timestamp", Unit: "s"}
 	return s
 }
 
@@ -136,7 +137,7 @@ func table(t testing.TB, registry *webhook.Registry, proxies ...netip.Prefix) *w
 		}
 		hooks = append(hooks, w)
 	}
-	out, err := webhook.NewTable(hooks, proxies)
+	out, err := webhook.NewTable(hooks, webhook.Front{Proxies: proxies})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +202,9 @@ func (d *door) send(t testing.TB, r request) (int, http.Header, map[string]any) 
 		if r.secret != "" {
 			key = r.secret
 		}
-		h, err := verify.Sign(*r.signed, []byte(key), []byte(r.body), time.Now().Add(r.at), r.id)
+		signed := verify.Request{Body: []byte(r.body)}
+		err := verify.Sign(*r.signed, []byte(key), &signed, time.Now().Add(r.at), r.id)
+		h := signed.Header
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -434,7 +437,7 @@ func TestRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tab, err := webhook.NewTable([]*webhook.Webhook{hook}, gate.Networks{netip.MustParsePrefix("127.0.0.0/8")})
+		tab, err := webhook.NewTable([]*webhook.Webhook{hook}, webhook.Front{Proxies: gate.Networks{netip.MustParsePrefix("127.0.0.0/8")}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -575,7 +578,9 @@ func TestCountersSurviveReload(t *testing.T) {
 	current := table(t, registry)
 	h := &webhook.Handler{Table: func() *webhook.Table { return current }, Intake: d, Log: zap.NewNop()}
 	serve := func(key string) {
-		header, err := verify.Sign(preset("github"), []byte(key), []byte(`{}`), time.Now(), "d-1")
+		signed := verify.Request{Body: []byte(`{}`)}
+		err := verify.Sign(preset("github"), []byte(key), &signed, time.Now(), "d-1")
+		header := signed.Header
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -625,7 +630,7 @@ func TestTableRefuses(t *testing.T) {
 		`"a" and "b": both listen at /x`: {hook("a", "/x"), hook("b", "/x")},
 		`where "a" is tested`:            {hook("b", "/x/test"), hook("a", "/x")},
 	} {
-		if _, err := webhook.NewTable(hooks, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := webhook.NewTable(hooks, webhook.Front{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -673,7 +678,9 @@ func BenchmarkHandler(b *testing.B) {
 	body := []byte(`{"a":"` + strings.Repeat("x", 1014) + `"}`)
 	tab := table(b, webhook.NewRegistry())
 	h := &webhook.Handler{Table: func() *webhook.Table { return tab }, Intake: yes{}, Log: zap.NewNop()}
-	header, err := verify.Sign(preset("github"), []byte(secret), body, time.Now(), "72d3162e-cc78-11e3-81ab-4c9367dc0958")
+	signed := verify.Request{Body: body}
+	err := verify.Sign(preset("github"), []byte(secret), &signed, time.Now(), "72d3162e-cc78-11e3-81ab-4c9367dc0958")
+	header := signed.Header
 	if err != nil {
 		b.Fatal(err)
 	}
