@@ -233,16 +233,18 @@ func (g *Gateway) serve(l *lifetimes) error {
 	handler := &webhook.Handler{
 		Table: func() *webhook.Table { return g.current.Load().webhooks }, Intake: g.intake, Log: g.log.Named("webhook"),
 	}
-	public, err := webhook.NewServer(handler, g.log.Named("webhook"))
+	hooks, err := webhook.NewServer(handler, g.log.Named("webhook"))
 	if err != nil {
 		return err
 	}
-	admin := api.NewServer(api.New(api.Options{
+	server := api.NewServer(api.New(api.Options{
 		Reader: g.store, Operator: operator{g}, Status: g.status, Metrics: g.metrics,
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 	}), g.log.Named("api"))
-	l.start("admin", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, admin, g.admin) })
-	l.start("webhooks", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, public, webhook.Limit(g.public, 0)) })
+	l.start("admin", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, server, g.secured(g.admin, admin)) })
+	l.start("webhooks", serveTime, func(ctx context.Context) error {
+		return serveHTTP(ctx, hooks, g.secured(webhook.Limit(g.public, 0), public))
+	})
 	return nil
 }
 

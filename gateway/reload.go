@@ -123,6 +123,8 @@ func needRestart(old, doc *config.Document) (problems config.Problems) {
 	}{
 		{"server.listen", a.Server.Listen, b.Server.Listen},
 		{"server.admin", a.Server.Admin, b.Server.Admin},
+		{"server.tls", onOff(a.Server.TLS), onOff(b.Server.TLS)},
+		{"server.admin_tls", onOff(a.Server.AdminTLS), onOff(b.Server.AdminTLS)},
 		{"store.path", a.Store.Path, b.Store.Path},
 		{"store.retain.succeeded", a.Store.Retain.Succeeded, b.Store.Retain.Succeeded},
 		{"store.retain.dead", a.Store.Retain.Dead, b.Store.Retain.Dead},
@@ -137,6 +139,14 @@ func needRestart(old, doc *config.Document) (problems config.Problems) {
 	return problems
 }
 
+// onOff: a listener speaks TLS or it does not; with what, may change.
+func onOff(t *config.TLS) string {
+	if t == nil {
+		return "off"
+	}
+	return "on"
+}
+
 // differences names what changed from one configuration to the next.
 func differences(a, b *config.Config) (list []string) {
 	add := func(section, names string) {
@@ -144,11 +154,20 @@ func differences(a, b *config.Config) (list []string) {
 			list = append(list, section+":"+names)
 		}
 	}
+	add("server", diff(serverKeys(a.Server), serverKeys(b.Server)))
 	add("engines", diff(a.Engines, b.Engines))
 	add("webhooks", diff(a.Webhooks, b.Webhooks))
 	add("schedules", diff(a.Schedules, b.Schedules))
 	add("routes", diff(a.Routes, b.Routes))
 	return list
+}
+
+// serverKeys are what may change while the gateway runs; TLS has in it what its
+// files hold.
+func serverKeys(s config.Server) map[string]any {
+	return map[string]any{
+		"max_body": s.MaxBody, "public_url": s.PublicURL, "trusted_proxies": s.TrustedProxies, "tls": s.TLS, "admin_tls": s.AdminTLS,
+	}
 }
 
 // diff is "+new -gone ~changed".

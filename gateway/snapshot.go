@@ -32,6 +32,7 @@ type snapshot struct {
 	engines   map[string]*engine.Engine
 	answered  map[question]bool // by the engines, see asking
 	plan      *dispatch.Plan
+	tls       listeners
 }
 
 // Validate builds a configuration as a reload would, engines left out, and
@@ -54,6 +55,7 @@ func (g *Gateway) compile(doc *config.Document) (*snapshot, config.Problems) {
 	b := builder{g: g, doc: doc, snap: &snapshot{
 		doc: doc, revision: doc.Revision[:12], loadedAt: time.Now(), engines: map[string]*engine.Engine{}, answered: map[question]bool{},
 	}}
+	b.compileTLS()
 	b.compileWebhooks()
 	b.compileRoutes()
 	b.compileSchedules()

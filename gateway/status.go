@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
 	"strconv"
 	"time"
 
@@ -69,7 +71,7 @@ func (g *Gateway) status() api.StatusReport {
 	snap := g.current.Load()
 	r := api.StatusReport{
 		Version: g.opts.Version, StartedAt: g.started.UTC(),
-		Config: g.configStatus(snap), Store: g.storeStatus(), Intake: g.intakeStatus(),
+		Config: g.configStatus(snap), Listeners: g.listenerStatus(snap), Store: g.storeStatus(), Intake: g.intakeStatus(),
 		Engines: engineStatus(snap), Webhooks: webhookStatus(snap), Schedules: g.scheduleStatus(), Routes: g.routeStatus(snap),
 	}
 	r.Reasons = g.reasons(r)
@@ -94,6 +96,20 @@ func (g *Gateway) configStatus(snap *snapshot) api.ConfigStatus {
 		File: snap.doc.Path, Revision: snap.revision, LoadedAt: snap.loadedAt.UTC(),
 		Accepted: g.reloads.accepted, Refused: g.reloads.refused, LastReload: g.reloads.last,
 	}
+}
+
+func (g *Gateway) listenerStatus(snap *snapshot) []api.ListenerStatus {
+	public, admin := g.Addresses()
+	return []api.ListenerStatus{listener("public", public, snap.tls.public), listener("admin", admin, snap.tls.admin)}
+}
+
+func listener(name string, at net.Addr, c *tls.Config) api.ListenerStatus {
+	s := api.ListenerStatus{Name: name, Address: at.String()}
+	if c != nil && len(c.Certificates) > 0 {
+		s.TLS, s.ClientCertificates = true, c.ClientAuth == tls.RequireAndVerifyClientCert
+		s.CertificateExpires = c.Certificates[0].Leaf.NotAfter.UTC()
+	}
+	return s
 }
 
 func (g *Gateway) storeStatus() api.StoreStatus {

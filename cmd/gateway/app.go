@@ -38,6 +38,7 @@ type app struct {
 
 	// Flags of all verbs; the format of the screen is one more.
 	config, admin string
+	trusted       remote.Trust
 
 	// running: flags and arguments were right; what fails now is not usage.
 	running bool
@@ -118,6 +119,9 @@ func (a *app) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.config, "config", "c", "", "configuration `file` (or GATEWAY_CONFIG; default gateway.yaml)")
 	flags.StringVar(&a.admin, "admin", "", "admin `address` of a running gateway (or GATEWAY_ADMIN; default server.admin of the configuration)")
+	flags.StringVar(&a.trusted.CA, "tls-ca", "", "who signs the certificate of a running gateway: PEM `file` (or GATEWAY_TLS_CA)")
+	flags.StringVar(&a.trusted.Cert, "tls-cert", "", "certificate to show a running gateway: PEM `file` (or GATEWAY_TLS_CERT)")
+	flags.StringVar(&a.trusted.Key, "tls-key", "", "its key: PEM `file` (or GATEWAY_TLS_KEY)")
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
 		a.runCommand(), a.validateCommand(), a.sendCommand(), a.eventsCommand(), a.deliveriesCommand(),

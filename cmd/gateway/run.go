@@ -159,11 +159,11 @@ func (a *app) logger(f runFlags) (*zap.Logger, error) {
 func (a *app) banner(version string, doc *config.Document) {
 	c := doc.Config
 	fmt.Fprintf(a.err, "gateway %s, %s, revision %s\n", version, doc.Path, revision(doc.Revision))
-	fmt.Fprintf(a.err, "  webhooks at http://%s\n", c.Server.Listen)
+	fmt.Fprintf(a.err, "  webhooks at %s\n", origin(c.Server.Listen, c.Server.TLS))
 	for _, name := range sorted(c.Webhooks) {
 		fmt.Fprintf(a.err, "    %s (%s)\n", c.Webhooks[name].Path, c.Webhooks[name].Scheme)
 	}
-	fmt.Fprintf(a.err, "  admin at http://%s\n", c.Server.Admin)
+	fmt.Fprintf(a.err, "  admin at %s\n", origin(c.Server.Admin, c.Server.AdminTLS))
 	for _, name := range sorted(c.Routes) {
 		r := c.Routes[name]
 		fmt.Fprintf(a.err, "  route %s: %s → %s/%s\n", name, strings.Join(r.Events, ", "), r.Run.Engine, r.Run.Workflow)

@@ -30,12 +30,16 @@ func (a *app) sendWebhook(ctx context.Context, f sendFlags, body []byte) error {
 	if err != nil {
 		return err
 	}
-	url := cmp.Or(f.url, "http://"+remote.Reachable(doc.Config.Server.Listen)+hook.Path)
+	url := cmp.Or(f.url, origin(remote.Reachable(doc.Config.Server.Listen), doc.Config.Server.TLS)+hook.Path)
 	url += strings.TrimPrefix(r.URL, f.calledAt(doc, hook)) // what signing added
 	if f.verbose {
 		a.curl(url, r.Header, curlData(f.data, body, r.Body))
 	}
-	resp, text, err := remote.Send(ctx, url, r.Header, r.Body)
+	client, err := a.trust(doc.Config.Server.TLS).HTTP()
+	if err != nil {
+		return err
+	}
+	resp, text, err := remote.Send(ctx, client, url, r.Header, r.Body)
 	if err != nil {
 		return err
 	}
@@ -45,7 +49,7 @@ func (a *app) sendWebhook(ctx context.Context, f sendFlags, body []byte) error {
 // calledAt is the URL that a sender would call, which some schemes sign.
 func (f *sendFlags) calledAt(doc *config.Document, hook config.Webhook) string {
 	server := doc.Config.Server
-	return cmp.Or(f.url, strings.TrimRight(cmp.Or(server.PublicURL, "http://"+remote.Reachable(server.Listen)), "/")+hook.Path)
+	return cmp.Or(f.url, strings.TrimRight(cmp.Or(server.PublicURL, origin(remote.Reachable(server.Listen), server.TLS)), "/")+hook.Path)
 }
 
 // curlData is the body as curl takes it: the same file where there is one.

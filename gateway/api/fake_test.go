@@ -142,6 +142,8 @@ func fullReport() StatusReport {
 		Config: ConfigStatus{File: "gateway.yaml", Revision: "r2", LoadedAt: noon.Add(-time.Hour), Accepted: 2, Refused: 1,
 			LastReload: &ReloadStatus{At: noon.Add(-time.Minute), ReloadResult: ReloadResult{Revision: "r2",
 				Problems: []ConfigProblem{{File: "gateway.yaml", Line: 3, Col: 5, Path: "routes.page.when", Message: "broken", Severity: "error"}}}}},
+		Listeners: []ListenerStatus{{Name: "public", Address: "127.0.0.1:8080"},
+			{Name: "admin", Address: "127.0.0.1:9090", TLS: true, ClientCertificates: true, CertificateExpires: noon.Add(time.Hour)}},
 		Store: StoreStatus{Path: "./data", Durability: "fsync at every commit", SizeBytes: 4096, FreeBytes: 1 << 30,
 			Pending: 1, Commits: 10, Entries: 30, Changes: 20, CommitSeconds: 0.5},
 		Intake: IntakeStatus{Accepted: 30, Duplicates: 2, Conflicts: 1, Unrouted: 4, Refused: 3},

@@ -13,8 +13,11 @@ import (
 // NewServer is a server for the admin listener with every bound set. What
 // takes long, a reload, asks for more time itself.
 func NewServer(h http.Handler, log *zap.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	return &http.Server{
 		Handler:           h,
+		Protocols:         protocols,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
@@ -37,7 +40,8 @@ func (s *server) guard(next http.Handler) http.Handler {
 		defer s.recovered(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		if !hosts.allow(r.Host) {
+		// Over TLS a name that was rebound is not in the certificate.
+		if r.TLS == nil && !hosts.allow(r.Host) {
 			writeProblem(w, problem(http.StatusForbidden, "host %q is not the admin listener's; use its address", r.Host))
 			return
 		}

@@ -61,6 +61,10 @@ func (c reportCollector) Collect(ch chan<- prometheus.Metric) {
 	r := c()
 	out := sink(ch)
 	out.config(r)
+	for _, l := range r.Listeners {
+		out.moment("gateway_tls_certificate_expiry_timestamp_seconds", "When the certificate of a listener expires.",
+			l.CertificateExpires, "listener", l.Name)
+	}
 	out.intake(r.Intake)
 	out.store(r.Store)
 	for _, w := range r.Webhooks {

@@ -15,12 +15,23 @@ type StatusReport struct {
 	Ready     bool             `json:"ready"`
 	Reasons   []string         `json:"reasons,omitempty"`
 	Config    ConfigStatus     `json:"config"`
+	Listeners []ListenerStatus `json:"listeners"`
 	Store     StoreStatus      `json:"store"`
 	Intake    IntakeStatus     `json:"intake"`
 	Engines   []EngineStatus   `json:"engines"`
 	Webhooks  []WebhookStatus  `json:"webhooks"`
 	Schedules []ScheduleStatus `json:"schedules"`
 	Routes    []RouteStatus    `json:"routes"`
+}
+
+// ListenerStatus is where the gateway listens: "public" or "admin".
+type ListenerStatus struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	TLS     bool   `json:"tls"`
+	// ClientCertificates: whoever calls must show one.
+	ClientCertificates bool      `json:"client_certificates,omitempty"`
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 }
 
 // ConfigStatus is the live configuration and the latest attempt to change it.
@@ -174,6 +185,7 @@ func (s *server) status(*http.Request) (reply, error) {
 // filled has empty lists where there were none, so that a reader finds [] and
 // never null.
 func (r StatusReport) filled() StatusReport {
+	r.Listeners = list(r.Listeners)
 	r.Engines, r.Webhooks = list(r.Engines), list(r.Webhooks)
 	r.Schedules, r.Routes = list(r.Schedules), list(r.Routes)
 	return r

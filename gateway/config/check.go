@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
+	"github.com/event-gateway/gateway/gateway/config/files"
 )
 
 // checker finds what is wrong with values that are each well formed, and
@@ -21,6 +22,7 @@ type checker struct {
 	doc      *Document
 	dir      string
 	opts     Options
+	files    *files.Set
 	decoded  Problems // what decoding reported, so as not to repeat it
 	problems Problems
 }
@@ -84,12 +86,14 @@ func ordered[V any](c *checker, section string, entries map[string]V) []string {
 
 func (c *checker) server(s *Server) {
 	c.address("server.listen", s.Listen)
-	if c.address("server.admin", s.Admin) && !isLoopback(s.Admin) {
-		c.report("server.admin", "must be a loopback address: access control for others is not supported by this version", "write 127.0.0.1:9090")
+	if c.address("server.admin", s.Admin) && !isLoopback(s.Admin) && !c.doc.file.Has("server.admin_tls.client_ca") {
+		c.report("server.admin", "must be a loopback address: who calls from elsewhere is not asked for anything", "write 127.0.0.1:9090, or ask for certificates with admin_tls.client_ca")
 	}
 	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.Admin && port != "0" {
 		c.report("server.admin", "is the same address as server.listen", "")
 	}
+	c.tls("server.tls", s.TLS)
+	c.tls("server.admin_tls", s.AdminTLS)
 	c.body("server.max_body", s.MaxBody)
 	if s.PublicURL == "" {
 		return

@@ -117,7 +117,7 @@ func parse(path string, text []byte, set *files.Set, opts Options) (*Document, P
 	problems = decode.Into(doc.Config, doc.file, decode.References{
 		Dir: dir, Files: set, Env: opts.Env, NoSecrets: opts.NoSecrets, Generate: opts.Generate,
 	})
-	c := &checker{doc: doc, dir: dir, opts: opts, decoded: problems}
+	c := &checker{doc: doc, dir: dir, opts: opts, files: set, decoded: problems}
 	problems = append(problems, c.check()...)
 	problems.Sort()
 	return doc, problems

@@ -36,8 +36,8 @@ type Client struct {
 // ReloadPath is what is posted to for a reload.
 const ReloadPath = "/-/reload"
 
-// New is a client for an address like 127.0.0.1:9090 or http://127.0.0.1:9090.
-func New(address string) (*Client, error) {
+// New is a client for an address like 127.0.0.1:9090 or https://127.0.0.1:9090.
+func New(address string, trust Trust) (*Client, error) {
 	if !strings.Contains(address, "://") {
 		address = "http://" + Reachable(address)
 	}
@@ -45,12 +45,11 @@ func New(address string) (*Client, error) {
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, fmt.Errorf("admin address %q is not like 127.0.0.1:9090 or http://127.0.0.1:9090", address)
 	}
-	return &Client{Base: strings.TrimSuffix(address, "/"), http: newHTTP()}, nil
-}
-
-// newHTTP uses no proxy: the admin address is a machine's own.
-func newHTTP() *http.Client {
-	return &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: reloadTime}}
+	client, err := trust.HTTP()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Base: strings.TrimSuffix(address, "/"), http: client}, nil
 }
 
 // Reachable is an address to call for one to listen at: a listener on every

@@ -9,7 +9,7 @@ import (
 )
 
 // Send posts a webhook and returns what was answered, whatever it was.
-func Send(ctx context.Context, url string, header http.Header, body []byte) (*http.Response, []byte, error) {
+func Send(ctx context.Context, client *http.Client, url string, header http.Header, body []byte) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
@@ -17,7 +17,7 @@ func Send(ctx context.Context, url string, header http.Header, body []byte) (*ht
 		return nil, nil, fmt.Errorf("url %q is not a URL", url)
 	}
 	req.Header = header
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, nil, unreachable(req.URL.Scheme+"://"+req.URL.Host, err)
 	}
