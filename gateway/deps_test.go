@@ -40,7 +40,9 @@ var allowed = []struct{ name, imports, third string }{
 		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc"},
 	{"gateway/intake", "event route store", "go.uber.org/zap"},
 	{"gateway/webhook/gate", "", ""},
-	{"gateway/webhook", "event expr store verify webhook/gate", "go.uber.org/zap golang.org/x/net"},
+	{"gateway/webhook/cloudevents", "event", ""},
+	{"gateway/webhook/handshake", "event verify", ""},
+	{"gateway/webhook", "event expr store verify webhook/cloudevents webhook/gate webhook/handshake", "go.uber.org/zap golang.org/x/net"},
 	{"gateway/schedule", "event store", "go.uber.org/zap"},
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
@@ -48,7 +50,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
-	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate rehearse ui",
+	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate webhook/handshake rehearse ui",
 		"go.uber.org/zap golang.org/x/sys"},
 }
 

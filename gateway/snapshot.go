@@ -18,6 +18,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook"
 	"github.com/event-gateway/gateway/gateway/webhook/gate"
+	"github.com/event-gateway/gateway/gateway/webhook/handshake"
 )
 
 // snapshot is everything compiled from one revision of the configuration. It
@@ -129,8 +130,14 @@ func (b *builder) compileWebhook(path, name string, w config.Webhook) *webhook.W
 	}
 	spec.Type = b.text(path+".type", w.Type)
 	spec.ID = b.text(path+".id", w.ID)
+	spec.Challenges, spec.CloudEvents = challenges(w), cloudEvents(w)
 	hook, err := webhook.Compile(spec, b.g.hooks)
-	if err != nil {
+	var asked *handshake.Mistake
+	switch {
+	case errors.As(err, &asked):
+		b.report(path+".challenge."+asked.Field, errors.New(asked.Message))
+		return nil
+	case err != nil:
 		b.report(path, err)
 		return nil
 	}

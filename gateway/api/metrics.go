@@ -122,6 +122,9 @@ func (out sink) webhook(w WebhookStatus) {
 	const name, help = "gateway_webhook_requests_total", "Requests to webhooks, by result."
 	out.counter(name, help, float64(w.Accepted), "webhook", w.Name, "result", "accepted")
 	out.counter(name, help, float64(w.Duplicates), "webhook", w.Name, "result", "duplicate")
+	if w.Handshakes > 0 {
+		out.counter(name, help, float64(w.Handshakes), "webhook", w.Name, "result", "handshake")
+	}
 	for reason, n := range w.Rejected {
 		out.counter(name, help, float64(n), "webhook", w.Name, "result", reason)
 	}

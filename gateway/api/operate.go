@@ -143,10 +143,8 @@ func checkSource(source string) error {
 	if _, err := url.Parse(source); err != nil {
 		return problem(http.StatusUnprocessableEntity, "source %q is not a URI reference", source)
 	}
-	for _, own := range []string{"/webhooks", "/schedules", "/gateway"} {
-		if source == own || strings.HasPrefix(source, own+"/") {
-			return problem(http.StatusUnprocessableEntity, "source %q is kept for the gateway's own events", source)
-		}
+	if event.OwnSource(source) {
+		return problem(http.StatusUnprocessableEntity, "source %q is kept for the gateway's own events", source)
 	}
 	return nil
 }

@@ -143,6 +143,8 @@ type WebhookStatus struct {
 	Insecure   bool   `json:"insecure"`
 	Accepted   uint64 `json:"accepted"`
 	Duplicates uint64 `json:"duplicates"`
+	// Handshakes are questions of providers that were answered.
+	Handshakes uint64 `json:"handshakes,omitempty"`
 	// Rejected counts by reason: signature, stale, too_large, rate, ….
 	Rejected map[string]uint64 `json:"rejected,omitempty"`
 	LastAt   time.Time         `json:"last_at,omitzero"`

@@ -29,6 +29,8 @@ func (c *checker) webhooks() {
 		taken[w.Path] = name
 		c.scheme(path, &w)
 		c.headers(path+".headers", w)
+		c.challenge(path+".challenge", w.Challenge)
+		c.cloudEvents(path+".cloudevents", w.CloudEvents)
 		c.doc.Config.Webhooks[name] = w
 	}
 }

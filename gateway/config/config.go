@@ -102,7 +102,10 @@ type Webhook struct {
 	Allow     []netip.Prefix `yaml:"allow" aka:"allow_ips,cidr"`         // source addresses; empty: any
 	Rate      Throttle       `yaml:"rate" aka:"rate_limit,limit"`        // of each sender, and of what is accepted from all; zero: none
 
-	_ struct{} `later:"schema,on_invalid,challenge"`
+	Challenge   *Challenge   `yaml:"challenge" aka:"handshake,verification"` // nil: only what the scheme brings along
+	CloudEvents *CloudEvents `yaml:"cloudevents"`                            // nil: only with scheme cloudevents
+
+	_ struct{} `later:"schema,on_invalid"`
 }
 
 // Key is one secret of a webhook and when it stops being valid.
@@ -152,6 +155,29 @@ type Digest struct {
 type KeyForm struct {
 	Prefix   string `yaml:"prefix"` // removed first: "whsec_"
 	Encoding string `yaml:"encoding" default:"raw" enum:"raw,hex,base64"`
+}
+
+// Challenge is what a provider asks before it sends events: a known provider's
+// name, or its question and answer as data.
+type Challenge struct {
+	Provider string            `yaml:"provider" enum:"discord,dropbox,event-grid,meta,microsoft,monday,okta,slack,strava,trello,twitch,twitter,zoom"`
+	Method   string            `yaml:"method" default:"POST" enum:"GET,HEAD,POST"`
+	Match    map[string]Values `yaml:"match" keys:"any"`           // all lines hold; a list means any of
+	Value    string            `yaml:"value" aka:"challenge,echo"` // the place of what is said back
+	TokenAt  string            `yaml:"token_at"`                   // the place of the token
+	Token    Secret            `yaml:"token" aka:"verify_token"`   // what must be there
+	Unsigned bool              `yaml:"unsigned"`                   // asked without a signature
+	Status   int               `yaml:"status" default:"200"`       //
+	Answer   any               `yaml:"answer"`                     // a text, or what becomes JSON; nil: the value itself
+
+	_ struct{} `scalar:"provider"`
+}
+
+// CloudEvents says how a webhook takes CloudEvents.
+type CloudEvents struct {
+	Origins []string `yaml:"origins"` // may be granted what they ask for by OPTIONS; empty: any
+
+	_ struct{} `later:"batch"`
 }
 
 // Schedule makes events by the clock. Exactly one of Cron and Every is set.

@@ -11,18 +11,27 @@ const redacted = "[redacted]"
 
 // Secret is text that no printing, logging or marshalling shows.
 type Secret struct {
-	text    string
+	// text is behind a pointer, because fmt prints what a struct holds without
+	// asking it when the struct is itself behind one and the verb is wrong.
+	text    *string
 	origin  decode.Origin
 	dropped bool // empty from a ${env:NAME:-} default: as if not written
 }
 
 // Receive sets the secret to a text from the file.
 func (s *Secret) Receive(t decode.Text) {
-	*s = Secret{text: t.Value, origin: t.Origin, dropped: t.Defaulted && t.Value == ""}
+	*s = Secret{text: &t.Value, origin: t.Origin, dropped: t.Defaulted && t.Value == ""}
 }
 
 // Reveal hands out a copy of the secret itself.
-func (s Secret) Reveal() []byte { return []byte(s.text) }
+func (s Secret) Reveal() []byte { return []byte(s.reveal()) }
+
+func (s Secret) reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // Known tells whether the secret's value is there; it is not where a reference
 // was let through unresolved.
@@ -48,16 +57,17 @@ const minSecret = 16
 
 // weakness says why a secret must not be used; empty when it may.
 func (s Secret) weakness() string {
+	text := s.reveal()
 	switch {
 	case s.origin == decode.Unknown:
 		return ""
-	case s.text == "":
+	case text == "":
 		return "is empty"
-	case looksLikePlaceholder(s.text):
+	case looksLikePlaceholder(text):
 		return "is a placeholder"
-	case len(s.text) < minSecret:
-		return fmt.Sprintf("has %d bytes: at least %d are needed", len(s.text), minSecret)
-	case strings.ContainsFunc(s.text, isControl):
+	case len(text) < minSecret:
+		return fmt.Sprintf("has %d bytes: at least %d are needed", len(text), minSecret)
+	case strings.ContainsFunc(text, isControl):
 		return "contains a control character"
 	}
 	return ""

@@ -4,6 +4,7 @@
 package event
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -38,4 +39,16 @@ type Event struct {
 	decode sync.Once
 	data   any
 	err    error
+}
+
+// OwnSource tells sources that are kept for events whose origin the gateway has
+// seen to itself. Nobody outside may name an event so: it would pass for one
+// with a checked signature.
+func OwnSource(source string) bool {
+	for _, own := range []string{"/webhooks", "/schedules", "/gateway"} {
+		if rest, ok := strings.CutPrefix(source, own); ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
 }

@@ -25,6 +25,7 @@ func variables() cel.EnvOption {
 		decls.NewVariable("event.time", cel.TimestampType),
 		decls.NewVariable("event.headers", text),
 		decls.NewVariable("event.query", text),
+		decls.NewVariable("event.extensions", text),
 		decls.NewVariable("event.data", cel.DynType),
 		decls.NewVariable("event.raw", cel.BytesType),
 	)
@@ -54,6 +55,8 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		return a.Headers, true
 	case "event.query":
 		return a.Query, true
+	case "event.extensions":
+		return a.Extensions, true
 	case "event.raw":
 		return types.Bytes(a.Body), true
 	case "event.data":

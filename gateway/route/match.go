@@ -25,7 +25,7 @@ func rootCost(root string) (cost int, ok bool) {
 	switch root {
 	case "id", "type", "source", "subject":
 		return 0, true
-	case "headers", "query":
+	case "headers", "query", "extensions":
 		return 1, true
 	case "data":
 		return 2, true
@@ -44,7 +44,7 @@ func parseLine(path string, accept []any) (line, error) {
 	cost, ok := rootCost(l.root)
 	switch {
 	case !ok:
-		return l, fmt.Errorf("a path starts with data, headers, query, id, type, source or subject, not %q", l.root)
+		return l, fmt.Errorf("a path starts with data, headers, query, extensions, id, type, source or subject, not %q", l.root)
 	case slices.Contains(l.keys, ""):
 		return l, errors.New("a path has no empty part")
 	case cost == 0 && len(l.keys) > 0:
@@ -89,6 +89,8 @@ func (l *line) value(ev *event.Event) (any, error) {
 		return entry(ev.Headers, l.keys[0]), nil
 	case "query":
 		return entry(ev.Query, l.keys[0]), nil
+	case "extensions":
+		return entry(ev.Extensions, l.keys[0]), nil
 	}
 	data, err := ev.Data()
 	if err != nil {

@@ -17,6 +17,7 @@ const retryAfter = "5"
 var (
 	typeJSON    = []string{"application/json"}
 	typeProblem = []string{"application/problem+json"}
+	typeText    = []string{"text/plain; charset=utf-8"}
 	noStore     = []string{"no-store"}
 	noSniff     = []string{"nosniff"}
 )

@@ -34,9 +34,11 @@ type incoming struct {
 
 // event makes the event of a verified request. Its errors are for the sender.
 func (hook *Webhook) event(r *http.Request, body []byte, contentType string, signed verify.Result, now time.Time) (*incoming, error) {
-	sum := sha256.Sum256(body)
-	in := &incoming{digest: store.Digest(sum[:16])}
-	in.content = store.KeyOf("signed", hook.source, signed.Timestamp, signed.URL, string(sum[:16]))
+	if hook.spec.CloudEvents != nil {
+		return hook.cloudEvent(r, body, signed, now)
+	}
+	in := &incoming{}
+	in.content, in.digest = hook.contentKey(body, signed)
 	in.event = &event.Event{
 		Source:      hook.source,
 		Time:        now.UTC(),
@@ -50,6 +52,13 @@ func (hook *Webhook) event(r *http.Request, body []byte, contentType string, sig
 		return nil, err
 	}
 	return in, hook.name(in, r.Header, signed)
+}
+
+// contentKey is what tells one signed content from others, and the digest of the
+// body alone.
+func (hook *Webhook) contentKey(body []byte, signed verify.Result) (store.Key, store.Digest) {
+	sum := sha256.Sum256(body)
+	return store.KeyOf("signed", hook.source, signed.Timestamp, signed.URL, string(sum[:16])), store.Digest(sum[:16])
 }
 
 // name gives the event its id and type.

@@ -13,6 +13,8 @@ import (
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/verify"
+	"github.com/event-gateway/gateway/gateway/webhook/cloudevents"
+	"github.com/event-gateway/gateway/gateway/webhook/handshake"
 )
 
 // DefaultBudget bounds the bytes of all bodies that are being handled.
@@ -62,7 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case test:
 		answerMethod(w, http.MethodGet)
 	case r.Method != http.MethodPost:
-		answerMethod(w, http.MethodPost)
+		h.other(w, r, table, hook)
 	default:
 		h.receive(w, r, table, hook)
 	}
@@ -88,7 +90,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, 
 	contentType, ok := acceptable(r.Header)
 	if !ok {
 		count.unsupported.Add(1)
-		answer(w, http.StatusUnsupportedMediaType, "send JSON, a form, text, XML or octets, without content encoding")
+		answer(w, http.StatusUnsupportedMediaType, "send one body of a known media type, without content encoding")
 		return
 	}
 	body, held, err := h.read(r, hook.spec.MaxBody)
@@ -97,21 +99,29 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, 
 		h.refuse(w, hook, err)
 		return
 	}
+	if hook.handshakes != nil && hook.asked(w, &handshake.Question{Request: r, Body: body, Now: now}) {
+		return
+	}
 	request := table.request(hook, r, body)
 	signed, err := hook.verifier.Verify(&request, now)
+	if err == nil && hook.handshakes.Forgeable(body) {
+		err = verify.Mismatch
+	}
 	if err != nil {
 		hook.answerUnverified(w, err)
 		return
 	}
 	count.matched(hook.secrets, signed.Secret, now)
+	if hook.handshakes != nil && hook.asked(w, &handshake.Question{Request: r, Body: body, Verified: true, Secret: signed.Secret, Now: now}) {
+		return
+	}
 	if wait := hook.limiter.All(hook.spec.Rate, &count.left); wait > 0 {
 		hook.answerTooMany(w, wait)
 		return
 	}
 	in, err := hook.event(r, body, contentType, signed, now)
 	if err != nil {
-		count.invalid.Add(1)
-		answer(w, http.StatusBadRequest, err.Error())
+		hook.answerInvalid(w, err)
 		return
 	}
 	receipt, err := h.Intake.Accept(r.Context(), in.event, in.keys(), in.digest)
@@ -132,6 +142,17 @@ func (hook *Webhook) answerUnverified(w http.ResponseWriter, err error) {
 		return
 	}
 	answerUnauthorized(w)
+}
+
+// answerInvalid answers what is no event; these errors are for the sender.
+func (hook *Webhook) answerInvalid(w http.ResponseWriter, err error) {
+	if errors.Is(err, cloudevents.ErrFormat) || errors.Is(err, errBatch) {
+		hook.counters.unsupported.Add(1)
+		answer(w, http.StatusUnsupportedMediaType, err.Error())
+		return
+	}
+	hook.counters.invalid.Add(1)
+	answer(w, http.StatusBadRequest, err.Error())
 }
 
 // refuse answers what could not be taken, with what the sender can do about it.

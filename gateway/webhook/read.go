@@ -74,8 +74,8 @@ func (h *Handler) reserve(n int64) bool {
 }
 
 // acceptable tells whether the content can become an event: JSON (also when no
-// type is given), forms, text, XML and octets; a body that is compressed, or in
-// several parts, is not looked into.
+// type is given), a form, text, or any other bytes. A body that is compressed,
+// or several in one, is not looked into.
 func acceptable(h http.Header) (contentType string, ok bool) {
 	if encoding := h.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return "", false
@@ -88,9 +88,10 @@ func acceptable(h http.Header) (contentType string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	switch media {
-	case "application/json", "application/x-www-form-urlencoded", "application/octet-stream", "application/xml":
+	kind, _, _ := strings.Cut(media, "/")
+	switch kind {
+	case "application", "text", "image", "audio", "video":
 		return contentType, true
 	}
-	return contentType, strings.HasSuffix(media, "+json") || strings.HasSuffix(media, "+xml") || strings.HasPrefix(media, "text/")
+	return contentType, false
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook/gate"
+	"github.com/event-gateway/gateway/gateway/webhook/handshake"
 )
 
 // testSuffix is what is added to a webhook's path to ask whether it listens.
@@ -40,6 +41,10 @@ type Spec struct {
 	Allow gate.Networks
 	// Rate bounds what each sender sends, and what is accepted from all.
 	Rate gate.Rate
+	// Challenges are what the provider asks before it sends events.
+	Challenges []handshake.Spec
+	// CloudEvents: every request is a CloudEvent; nil: none is looked for.
+	CloudEvents *CloudEvents
 }
 
 // Webhook is a declared webhook ready to serve.
@@ -52,6 +57,8 @@ type Webhook struct {
 	counters *counters
 	secrets  []*moment
 	limiter  *gate.Limiter
+	// handshakes is nil where nothing is asked.
+	handshakes *handshake.Set
 }
 
 type header struct{ received, kept string }
@@ -74,6 +81,9 @@ func Compile(spec Spec, registry *Registry) (*Webhook, error) {
 	}
 	w := &Webhook{spec: spec, source: "/webhooks/" + spec.Name, verifier: verifier}
 	if w.keep, err = keepers(verifier.Scheme(), spec.Headers); err != nil {
+		return nil, err
+	}
+	if w.handshakes, err = handshake.Compile(spec.Challenges, spec.Secrets); err != nil {
 		return nil, err
 	}
 	w.counters, w.secrets = registry.of(spec.Name, spec.Secrets)

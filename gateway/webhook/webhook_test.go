@@ -41,6 +41,7 @@ type desk struct {
 	mu     sync.Mutex
 	events []*event.Event
 	keys   [][]store.Key
+	bodies []store.Digest
 	err    error
 	panics bool
 	// entered and hold, when set, let a test stop requests inside.
@@ -64,13 +65,16 @@ func (d *desk) Accept(ctx context.Context, ev *event.Event, keys []store.Key, di
 	for i, earlier := range d.keys {
 		for _, k := range earlier {
 			for _, mine := range keys {
+				if k == mine && d.bodies[i] != digest {
+					return store.Receipt{}, store.ErrConflict
+				}
 				if k == mine {
 					return store.Receipt{EventID: d.events[i].ID, EventType: d.events[i].Type, Deliveries: 2, Duplicate: true}, nil
 				}
 			}
 		}
 	}
-	d.events, d.keys = append(d.events, ev), append(d.keys, keys)
+	d.events, d.keys, d.bodies = append(d.events, ev), append(d.keys, keys), append(d.bodies, digest)
 	return store.Receipt{EventID: ev.ID, EventType: ev.Type, Deliveries: 2}, nil
 }
 

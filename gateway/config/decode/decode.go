@@ -164,7 +164,9 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, at place) {
 	fillDefaults(v)
 	known := knownKeys(v.Type())
 	if n.Kind == yaml.ScalarNode && !document.IsNull(n) && known.scalar != "" {
-		d.value(n, v.FieldByIndex(known.fields[known.scalar].Index), at)
+		f := known.fields[known.scalar]
+		at.tag = f.Tag
+		d.value(n, v.FieldByIndex(f.Index), at)
 		return
 	}
 	if !d.isMap(n, at) {

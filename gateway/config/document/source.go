@@ -206,7 +206,7 @@ func collect(n *yaml.Node, secret bool, out *[]hidden) {
 		if n.Kind == yaml.MappingNode {
 			key := n.Content[i&^1].Value
 			isValue := i&1 == 1 && key != "until"
-			below = isValue && (secret || holdsSecret(key)) && key != "signature"
+			below = isValue && (secret || holdsSecret(key)) && key != "signature" && key != "token_at"
 		}
 		collect(child, below, out)
 	}

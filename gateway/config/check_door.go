@@ -1,0 +1,42 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/event-gateway/gateway/gateway/config/decode"
+)
+
+// challenge checks what a provider asks. Places and answers are compiled
+// elsewhere.
+func (c *checker) challenge(path string, ch *Challenge) {
+	if ch == nil || c.reported(path) {
+		return
+	}
+	described := []string{"method", "match", "value", "token_at", "unsigned", "status", "answer"}
+	for _, key := range described {
+		if ch.Provider != "" && c.doc.file.Has(path+"."+key) {
+			c.report(path+"."+key, "is said by provider "+ch.Provider, "leave it out, or leave provider out and describe all of it")
+		}
+	}
+	if c.doc.file.Has(path + ".token") {
+		if weak := ch.Token.weakness(); weak != "" {
+			c.report(path+".token", "the token "+weak, "")
+		} else if ch.Token.origin == decode.Literal {
+			c.warn(path+".token", "the token is in the file itself", "write ${env:NAME} or ${file:path}")
+		}
+	}
+}
+
+// cloudEvents checks how a webhook takes CloudEvents.
+func (c *checker) cloudEvents(path string, ce *CloudEvents) {
+	if ce == nil {
+		return
+	}
+	for i, origin := range ce.Origins {
+		at := fmt.Sprintf("%s.origins[%d]", path, i)
+		if strings.ContainsAny(origin, "/ \t:*") || origin == "" {
+			c.report(at, c.quote(at, origin)+" is not the name of a host", "write events.example.com")
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/verify"
+	"github.com/event-gateway/gateway/gateway/webhook/cloudevents"
+)
+
+// errBatch is for senders of batches that nobody has agreed to.
+var errBatch = errors.New("cloudevents: this webhook takes no batches")
+
+// CloudEvents is how a webhook takes CloudEvents, which name themselves.
+type CloudEvents struct {
+	// Origins may be granted what they ask for; empty: any.
+	Origins []string
+}
+
+// cloudEvent makes the event of a verified request that is a CloudEvent.
+func (hook *Webhook) cloudEvent(r *http.Request, body []byte, signed verify.Result, now time.Time) (*incoming, error) {
+	mode, err := cloudevents.ModeOf(r.Header.Get("Content-Type"))
+	if err != nil {
+		return nil, err
+	}
+	var ev *event.Event
+	switch mode {
+	case cloudevents.Batch:
+		return nil, errBatch
+	case cloudevents.Structured:
+		ev, err = cloudevents.FromJSON(body)
+	default:
+		ev, err = cloudevents.FromHeaders(r.Header, body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	in := &incoming{event: ev, trusted: mode == cloudevents.Structured || !hook.signsBody()}
+	in.content, _ = hook.contentKey(body, signed)
+	return in, hook.complete(in, r, now)
+}
+
+// signsBody: with a mere token, whoever has captured a request can make up any
+// other as well, and its id is as good as its content.
+func (hook *Webhook) signsBody() bool {
+	return slices.ContainsFunc(hook.verifier.Scheme().Proofs, func(p verify.Proof) bool { return p.Signed != "" })
+}
+
+// complete adds to an event what the request says beside it, and checks the
+// whole.
+func (hook *Webhook) complete(in *incoming, r *http.Request, now time.Time) error {
+	ev := in.event
+	if event.OwnSource(ev.Source) {
+		return fmt.Errorf("cloudevent: source: %q is kept for the gateway's own events", ev.Source)
+	}
+	if ev.Time.IsZero() {
+		ev.Time = now.UTC()
+	}
+	ev.Headers, ev.Query = hook.headers(r.Header), query(r.URL.RawQuery)
+	if _, given := ev.Extensions["traceparent"]; !given {
+		for name, value := range extensions(r.Header) {
+			if ev.Extensions == nil {
+				ev.Extensions = map[string]string{}
+			}
+			ev.Extensions[name] = value
+		}
+	}
+	// The same event may come as headers and body or all in one: what makes it
+	// the same is its data.
+	sum := sha256.Sum256(ev.Body)
+	in.digest = store.Digest(sum[:16])
+	if err := ev.Valid(); err != nil {
+		return err
+	}
+	return hook.rename(in)
+}
