@@ -47,6 +47,9 @@ type Result struct {
 	SignedAt time.Time
 	// URL that was signed, without a port; empty when the scheme signs none.
 	URL string
+	// Form is what was signed of the body when only its fields are, sorted: the
+	// same fields can be spelled in many ways.
+	Form []byte
 	// Secret is the index of the secret that matched; -1 for the scheme none.
 	Secret int
 }
@@ -199,6 +202,7 @@ func (p *prover) read(c *content, r *Request, offered string) (Result, error) {
 		if err := p.readForm(c, r); err != nil {
 			return result, err
 		}
+		result.Form = c.form
 	}
 	if result.ID = c.id; p.overURL {
 		result.URL = withoutPort(c.url)
@@ -244,8 +248,9 @@ const maxDigest = 64
 
 // signatures are the decoded signatures that a request offers.
 type signatures struct {
-	sums  [maxSignatures][maxDigest]byte
-	count int
+	sums    [maxSignatures][maxDigest]byte
+	offered int // with those that cannot be decoded
+	count   int
 }
 
 // collect decodes every item that claims to be a signature of this scheme.
@@ -266,7 +271,7 @@ func (p *prover) add(s *signatures, item string) error {
 	if !ok {
 		return nil
 	}
-	if s.count == maxSignatures {
+	if s.offered++; s.offered > maxSignatures {
 		return Malformed
 	}
 	if p.codec.decode(s.sums[s.count][:p.size], text) {

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -55,10 +54,15 @@ func (hook *Webhook) event(r *http.Request, body []byte, contentType string, sig
 }
 
 // contentKey is what tells one signed content from others, and the digest of the
-// body alone.
+// body alone. Where a form's fields are signed they are the content: there are
+// many ways to spell them.
 func (hook *Webhook) contentKey(body []byte, signed verify.Result) (store.Key, store.Digest) {
-	sum := sha256.Sum256(body)
-	return store.KeyOf("signed", hook.source, signed.Timestamp, signed.URL, string(sum[:16])), store.Digest(sum[:16])
+	digest := store.DigestOf(body)
+	content := digest
+	if signed.Form != nil {
+		content = store.DigestOf(signed.Form)
+	}
+	return store.KeyOf("signed", hook.source, signed.Timestamp, signed.URL, string(content[:])), digest
 }
 
 // name gives the event its id and type.
