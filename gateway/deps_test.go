@@ -42,7 +42,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/webhook/gate", "", ""},
 	{"gateway/webhook/cloudevents", "event", ""},
 	{"gateway/webhook/handshake", "event verify", ""},
-	{"gateway/webhook", "event expr store verify webhook/cloudevents webhook/gate webhook/handshake", "go.uber.org/zap golang.org/x/net"},
+	{"gateway/webhook/schema", "", "github.com/santhosh-tekuri/jsonschema/v6 golang.org/x/text"},
+	{"gateway/webhook", "event expr store verify webhook/cloudevents webhook/gate webhook/handshake webhook/schema", "go.uber.org/zap golang.org/x/net"},
 	{"gateway/schedule", "event store", "go.uber.org/zap"},
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
@@ -50,7 +51,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
-	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate webhook/handshake rehearse ui",
+	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate webhook/handshake webhook/schema rehearse ui",
 		"go.uber.org/zap golang.org/x/sys"},
 }
 
@@ -131,6 +132,7 @@ func TestContractSide(t *testing.T) {
 		"github.com/hashicorp/go-plugin": {"gateway/engine", "plugins/sdk"},
 		"github.com/hashicorp/go-hclog":  {"gateway/engine", "plugins/sdk"},
 		"modernc.org/":                   {"gateway/store/sqlite/conn"},
+		"github.com/santhosh-tekuri/":    {"gateway/webhook/schema"},
 		"gopkg.in/yaml.v3":               {"gateway/config/", "cmd/gateway/screen"}, // reads; prints
 		"go.uber.org/zap":                {"gateway", "cmd/"},
 	}

@@ -131,6 +131,7 @@ func (b *builder) compileWebhook(path, name string, w config.Webhook) *webhook.W
 	spec.Type = b.text(path+".type", w.Type)
 	spec.ID = b.text(path+".id", w.ID)
 	spec.Challenges, spec.CloudEvents = challenges(w), cloudEvents(w)
+	spec.Schema, spec.MarkInvalid = b.schema(path+".schema", w.Schema), w.OnInvalid == "accept"
 	hook, err := webhook.Compile(spec, b.g.hooks)
 	var asked *handshake.Mistake
 	switch {

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"fmt"
+	"path/filepath"
+
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/webhook"
 	"github.com/event-gateway/gateway/gateway/webhook/handshake"
+	"github.com/event-gateway/gateway/gateway/webhook/schema"
 )
 
 // challenges are the questions that a webhook answers: those that were
@@ -49,4 +53,17 @@ func cloudEvents(w config.Webhook) *webhook.CloudEvents {
 		return &webhook.CloudEvents{}
 	}
 	return &webhook.CloudEvents{Origins: w.CloudEvents.Origins}
+}
+
+// schema compiles the schema of a webhook; nil without one.
+func (b *builder) schema(path string, file config.File) *schema.Schema {
+	if file.Path == "" {
+		return nil
+	}
+	compiled, err := schema.Compile(file.Text)
+	if err != nil {
+		b.report(path, fmt.Errorf("%s: %w", filepath.Base(file.Path), err))
+		return nil
+	}
+	return compiled
 }

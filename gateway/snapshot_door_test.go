@@ -49,3 +49,33 @@ func TestDoorProblems(t *testing.T) {
 		}
 	}
 }
+
+// A schema's mistakes are reported at the key that names it; nothing in it is
+// fetched.
+func TestSchemaProblems(t *testing.T) {
+	for _, tt := range []struct{ name, schema, want string }{
+		{"sound", `{"type":"object"}`, ""},
+		{"not JSON", "{\n  \"type\": object\n}", "5:13: webhooks.w.schema: partner.json: line 2, column 11: is not JSON"},
+		{"empty", "", "5:13: webhooks.w.schema: partner.json: line 1, column 1: is not JSON"},
+		{"no such type", `{"properties":{"a":{"type":"strin"}}}`, "5:13: webhooks.w.schema: partner.json: /properties/a/type: "},
+		{"a stranger's", `{"$ref":"http://schemas.example.com/a.json"}`, `5:13: webhooks.w.schema: partner.json: refers to "http://schemas.example.com/a.json"`},
+		{"a neighbour's", `{"$ref":"other.json"}`, `5:13: webhooks.w.schema: partner.json: refers to "other.json"`},
+		{"a file", `{"$ref":"file:///etc/passwd"}`, `5:13: webhooks.w.schema: partner.json: refers to "file:///etc/passwd"`},
+		{"nowhere", `{"$ref":"#/$defs/a"}`, "5:13: webhooks.w.schema: partner.json: "},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "gateway.yaml")
+		for file, text := range map[string]string{
+			path: "version: 1\nwebhooks:\n  w:\n    scheme: none\n    schema: partner.json\n", filepath.Join(dir, "partner.json"): tt.schema,
+			filepath.Join(dir, "other.json"): "{}",
+		} {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		problems, err := Validate(path, config.Options{})
+		if err != nil || !strings.Contains(problems.Text(), tt.want) || tt.want == "" && len(problems) > 0 {
+			t.Errorf("%s: %v, want %s:\n%s", tt.name, err, tt.want, problems.Text())
+		}
+	}
+}

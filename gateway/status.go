@@ -145,7 +145,7 @@ func webhookStatus(snap *snapshot) (list []api.WebhookStatus) {
 	for _, s := range snap.webhooks.Status() {
 		w := api.WebhookStatus{
 			Name: s.Name, Path: s.Path, Scheme: s.Scheme, Insecure: s.Insecure,
-			Accepted: s.Accepted, Duplicates: s.Duplicates, Handshakes: s.Handshakes,
+			Accepted: s.Accepted, Duplicates: s.Duplicates, Handshakes: s.Handshakes, Marked: s.Marked,
 			Rejected: s.Rejected, LastAt: s.Last,
 		}
 		for i, at := range s.Secrets {

@@ -145,6 +145,8 @@ type WebhookStatus struct {
 	Duplicates uint64 `json:"duplicates"`
 	// Handshakes are questions of providers that were answered.
 	Handshakes uint64 `json:"handshakes,omitempty"`
+	// Marked are accepted events that the schema has something against.
+	Marked uint64 `json:"marked,omitempty"`
 	// Rejected counts by reason: signature, stale, too_large, rate, ….
 	Rejected map[string]uint64 `json:"rejected,omitempty"`
 	LastAt   time.Time         `json:"last_at,omitzero"`

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
+	"github.com/event-gateway/gateway/gateway/config/files"
 )
 
 // challenge checks what a provider asks. Places and answers are compiled
@@ -39,4 +40,23 @@ func (c *checker) cloudEvents(path string, ce *CloudEvents) {
 			c.report(at, c.quote(at, origin)+" is not the name of a host", "write events.example.com")
 		}
 	}
+}
+
+// schema reads the schema of a webhook; what is wrong in it is found elsewhere.
+func (c *checker) schema(path string, w *Webhook) {
+	if w.Schema.Path == "" {
+		if c.doc.file.Has(path+".on_invalid") && !c.doc.file.Has(path+".schema") {
+			c.report(path+".on_invalid", "there is no schema that data could break", "")
+		}
+		return
+	}
+	at := path + ".schema"
+	written := c.quote(at, w.Schema.Path)
+	w.Schema.Path = c.absolute(w.Schema.Path)
+	text, err := c.files.Read(w.Schema.Path)
+	if err != nil {
+		c.report(at, "file "+written+": "+files.Reason(err), "")
+		return
+	}
+	w.Schema.Text = text
 }

@@ -31,6 +31,7 @@ func (c *checker) webhooks() {
 		c.headers(path+".headers", w)
 		c.challenge(path+".challenge", w.Challenge)
 		c.cloudEvents(path+".cloudevents", w.CloudEvents)
+		c.schema(path, &w)
 		c.doc.Config.Webhooks[name] = w
 	}
 }

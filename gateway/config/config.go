@@ -19,6 +19,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"time"
 )
@@ -102,10 +103,11 @@ type Webhook struct {
 	Allow     []netip.Prefix `yaml:"allow" aka:"allow_ips,cidr"`         // source addresses; empty: any
 	Rate      Throttle       `yaml:"rate" aka:"rate_limit,limit"`        // of each sender, and of what is accepted from all; zero: none
 
-	Challenge   *Challenge   `yaml:"challenge" aka:"handshake,verification"` // nil: only what the scheme brings along
-	CloudEvents *CloudEvents `yaml:"cloudevents"`                            // nil: only with scheme cloudevents
+	Challenge   *Challenge   `yaml:"challenge" aka:"handshake,verification"`           // nil: only what the scheme brings along
+	CloudEvents *CloudEvents `yaml:"cloudevents"`                                      // nil: only with scheme cloudevents
+	Schema      File         `yaml:"schema" aka:"json_schema"`                         // JSON Schema of the data; empty: anything
+	OnInvalid   string       `yaml:"on_invalid" default:"reject" enum:"reject,accept"` // what becomes of other data
 
-	_ struct{} `later:"schema,on_invalid"`
 }
 
 // Key is one secret of a webhook and when it stops being valid.
@@ -171,6 +173,22 @@ type Challenge struct {
 	Answer   any               `yaml:"answer"`                     // a text, or what becomes JSON; nil: the value itself
 
 	_ struct{} `scalar:"provider"`
+}
+
+// File is a file that the configuration names. It is watched like the
+// configuration itself.
+type File struct {
+	Path string // absolute
+	Text []byte // its content; nil where it could not be read
+}
+
+// UnmarshalText reads the name of a file.
+func (f *File) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("want the name of a file")
+	}
+	f.Path = string(text)
+	return nil
 }
 
 // CloudEvents says how a webhook takes CloudEvents.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,8 @@ func TestFull(t *testing.T) {
 		"challenge":      {[]any{partner.Challenge.Method, partner.Challenge.Match["query.hub.mode"], partner.Challenge.Answer, partner.Challenge.Status}, []any{"GET", Values{"subscribe", "renew"}, map[string]any{"response": "{challenge}"}, 200}},
 		"known provider": {cfg.Webhooks["open"].Challenge.Provider, "dropbox"},
 		"origins":        {partner.CloudEvents.Origins, []string{"events.example.com"}},
+		"schema":         {[]string{partner.Schema.Path, string(partner.Schema.Text), partner.OnInvalid}, []string{filepath.Join(dir, "partner-schema.json"), `{"type": "object", "required": ["kind"]}` + "\n", "accept"}},
+		"schema watched": {slices.Contains(doc.Files, filepath.Join(dir, "partner-schema.json")), true},
 		"empty is there": {cfg.Webhooks["open"].CloudEvents, &CloudEvents{}},
 		"schedule type":  {cfg.Schedules["heartbeat"].Type, "schedule.heartbeat"},
 		"schedule data":  {string(cfg.Schedules["nightly-report"].Data), `{"recipients":["team@company.com"],"report_type":"sales_summary"}`},

@@ -41,6 +41,14 @@ type Event struct {
 	err    error
 }
 
+// Extend adds an extension attribute while the event is being made.
+func (e *Event) Extend(name, value string) {
+	if e.Extensions == nil {
+		e.Extensions = map[string]string{}
+	}
+	e.Extensions[name] = value
+}
+
 // OwnSource tells sources that are kept for events whose origin the gateway has
 // seen to itself. Nobody outside may name an event so: it would pass for one
 // with a checked signature.

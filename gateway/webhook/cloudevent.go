@@ -63,19 +63,12 @@ func (hook *Webhook) complete(in *incoming, r *http.Request, now time.Time) erro
 		ev.Time = now.UTC()
 	}
 	ev.Headers, ev.Query = hook.headers(r.Header), query(r.URL.RawQuery)
-	if _, given := ev.Extensions["traceparent"]; !given {
-		for name, value := range extensions(r.Header) {
-			if ev.Extensions == nil {
-				ev.Extensions = map[string]string{}
-			}
-			ev.Extensions[name] = value
-		}
-	}
+	trace(ev, r.Header)
 	// The same event may come as headers and body or all in one: what makes it
 	// the same is its data.
 	sum := sha256.Sum256(ev.Body)
 	in.digest = store.Digest(sum[:16])
-	if err := ev.Valid(); err != nil {
+	if err := hook.conform(ev); err != nil {
 		return err
 	}
 	return hook.rename(in)

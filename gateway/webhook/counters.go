@@ -67,6 +67,7 @@ func (m *moment) get() time.Time {
 
 // counters of one webhook.
 type counters struct {
+	schema, marked                 atomic.Uint64
 	handshakes, origin             atomic.Uint64
 	accepted, duplicates, conflict atomic.Uint64
 	address, unsupported, tooLarge atomic.Uint64
@@ -101,8 +102,10 @@ type Status struct {
 	Accepted, Duplicates uint64
 	// Handshakes are questions of providers that were answered.
 	Handshakes uint64
+	// Marked are events that the schema has something against.
+	Marked uint64
 	// Rejected counts by reason: unauthorized_missing (and _doubled,
-	// _malformed, _mismatch, _stale, _address, _origin), conflict, invalid, too_large,
+	// _malformed, _mismatch, _stale, _address, _origin), conflict, invalid, schema, too_large,
 	// unsupported, rate, refused (sent away with a 503), failed.
 	Rejected map[string]uint64
 	// Last is when a request was verified. Secrets tells for each secret when it
@@ -126,11 +129,11 @@ func (w *Webhook) status() Status {
 	c := w.counters
 	s := Status{
 		Name: w.spec.Name, Path: w.spec.Path, Scheme: w.spec.SchemeName, Insecure: w.spec.Scheme.None,
-		Accepted: c.accepted.Load(), Duplicates: c.duplicates.Load(), Handshakes: c.handshakes.Load(), Rejected: map[string]uint64{},
+		Accepted: c.accepted.Load(), Duplicates: c.duplicates.Load(), Handshakes: c.handshakes.Load(), Marked: c.marked.Load(), Rejected: map[string]uint64{},
 		Last: c.last.get(), LastSecret: -1,
 	}
 	for reason, n := range map[string]*atomic.Uint64{
-		"conflict": &c.conflict, "invalid": &c.invalid, "too_large": &c.tooLarge, "unsupported": &c.unsupported,
+		"conflict": &c.conflict, "invalid": &c.invalid, "schema": &c.schema, "too_large": &c.tooLarge, "unsupported": &c.unsupported,
 		"refused": &c.refused, "failed": &c.failed, "rate": &c.rate, "unauthorized_address": &c.address, "unauthorized_origin": &c.origin,
 	} {
 		s.reject(reason, n)

@@ -44,13 +44,32 @@ func (hook *Webhook) event(r *http.Request, body []byte, contentType string, sig
 		ContentType: contentType,
 		Headers:     hook.headers(r.Header),
 		Query:       query(r.URL.RawQuery),
-		Extensions:  extensions(r.Header),
 		Body:        body,
 	}
-	if err := in.event.Valid(); err != nil {
+	trace(in.event, r.Header)
+	if err := hook.conform(in.event); err != nil {
 		return nil, err
 	}
 	return in, hook.name(in, r.Header, signed)
+}
+
+// invalidMark is the extension that says what a schema has against the data.
+const invalidMark = "schemaerror"
+
+// conform finds out whether the data is what its type, and the schema, say.
+func (hook *Webhook) conform(ev *event.Event) error {
+	data, err := ev.Data()
+	if err != nil || hook.spec.Schema == nil {
+		return err
+	}
+	delete(ev.Extensions, invalidMark) // what a sender says of it does not count
+	err = hook.spec.Schema.Check(data)
+	if err == nil || !hook.spec.MarkInvalid {
+		return err
+	}
+	hook.counters.marked.Add(1)
+	ev.Extend(invalidMark, strings.TrimPrefix(err.Error(), "schema: "))
+	return nil
 }
 
 // contentKey is what tells one signed content from others, and the digest of the
@@ -182,12 +201,12 @@ func query(raw string) map[string]string {
 // traceLength is the length of a traceparent of version 00 (W3C Trace Context).
 const traceLength = 55
 
-func extensions(h http.Header) map[string]string {
+// trace keeps a trace going that the sender began.
+func trace(ev *event.Event, h http.Header) {
 	values := h["Traceparent"]
-	if len(values) != 1 || !traceparent(values[0]) {
-		return nil
+	if _, given := ev.Extensions["traceparent"]; !given && len(values) == 1 && traceparent(values[0]) {
+		ev.Extend("traceparent", values[0])
 	}
-	return map[string]string{"traceparent": values[0]}
 }
 
 func traceparent(v string) bool {

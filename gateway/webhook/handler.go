@@ -15,6 +15,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook/cloudevents"
 	"github.com/event-gateway/gateway/gateway/webhook/handshake"
+	"github.com/event-gateway/gateway/gateway/webhook/schema"
 )
 
 // DefaultBudget bounds the bytes of all bodies that are being handled.
@@ -146,13 +147,16 @@ func (hook *Webhook) answerUnverified(w http.ResponseWriter, err error) {
 
 // answerInvalid answers what is no event; these errors are for the sender.
 func (hook *Webhook) answerInvalid(w http.ResponseWriter, err error) {
-	if errors.Is(err, cloudevents.ErrFormat) || errors.Is(err, errBatch) {
-		hook.counters.unsupported.Add(1)
-		answer(w, http.StatusUnsupportedMediaType, err.Error())
-		return
+	count, status := &hook.counters.invalid, http.StatusBadRequest
+	var invalid *schema.Invalid
+	switch {
+	case errors.Is(err, cloudevents.ErrFormat) || errors.Is(err, errBatch):
+		count, status = &hook.counters.unsupported, http.StatusUnsupportedMediaType
+	case errors.As(err, &invalid):
+		count, status = &hook.counters.schema, http.StatusUnprocessableEntity
 	}
-	hook.counters.invalid.Add(1)
-	answer(w, http.StatusBadRequest, err.Error())
+	count.Add(1)
+	answer(w, status, err.Error())
 }
 
 // refuse answers what could not be taken, with what the sender can do about it.

@@ -14,6 +14,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook/gate"
 	"github.com/event-gateway/gateway/gateway/webhook/handshake"
+	"github.com/event-gateway/gateway/gateway/webhook/schema"
 )
 
 // testSuffix is what is added to a webhook's path to ask whether it listens.
@@ -45,6 +46,10 @@ type Spec struct {
 	Challenges []handshake.Spec
 	// CloudEvents: every request is a CloudEvent; nil: none is looked for.
 	CloudEvents *CloudEvents
+	// Schema is what data must be like; nil: anything. MarkInvalid accepts other
+	// data too, and says so in the extension schemaerror.
+	Schema      *schema.Schema
+	MarkInvalid bool
 }
 
 // Webhook is a declared webhook ready to serve.

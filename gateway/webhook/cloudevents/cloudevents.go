@@ -104,7 +104,10 @@ func (d *draft) set(name, value string) error {
 	case "time":
 		return d.setTime(value)
 	default:
-		return d.extend(name, value)
+		if name == "data" {
+			return errors.New("cloudevent: data: is no attribute")
+		}
+		d.ev.Extend(name, value)
 	}
 	return nil
 }
@@ -118,18 +121,6 @@ func (d *draft) setTime(value string) error {
 		return fmt.Errorf("cloudevent: time: %q is not a time of RFC 3339", shortened(value))
 	}
 	d.ev.Time = at
-	return nil
-}
-
-// extend keeps an attribute that the event has no place of its own for.
-func (d *draft) extend(name, value string) error {
-	if name == "data" {
-		return errors.New("cloudevent: data: is no attribute")
-	}
-	if d.ev.Extensions == nil {
-		d.ev.Extensions = map[string]string{}
-	}
-	d.ev.Extensions[name] = value
 	return nil
 }
 
