@@ -61,6 +61,21 @@ func TestRunsWhatIsCommitted(t *testing.T) {
 	})
 }
 
+// A retry that was stored while a claim was being answered is not forgotten.
+func TestRetryBesideALateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram()
+		p.script = failing(engine.Retryable, 0)
+		b := newLaggingBench(t, one(p, Rule{Retry: Retry{Attempts: 2, Min: time.Second, Max: time.Second}}), 300*time.Millisecond)
+		settle(100 * time.Millisecond) // the first look into the store is not answered yet
+		del := b.send("r", "")
+		settle(5 * time.Second)
+		if r := b.store.get(del.Seq); len(p.called()) != 2 || r.State != store.Dead {
+			t.Errorf("%d attempts, %s", len(p.called()), r.State)
+		}
+	})
+}
+
 func TestRetrySchedule(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		t.Run(fmt.Sprintf("strict=%t", strict), func(t *testing.T) {

@@ -26,7 +26,8 @@ type memory struct {
 	queued []any // *store.Entry, *store.Change or *memoryClaim
 	rows   map[int64]*row
 	claims int
-	fail   error // of the next claims
+	fail   error         // of the next claims
+	lag    time.Duration // between what a claim sees and its answer
 	open   int
 }
 
@@ -104,7 +105,13 @@ func (m *memory) commit() {
 			c.Committed()
 		}
 	})
-	each(batch, func(c *memoryClaim) { c.then(c.got, err) })
+	each(batch, func(c *memoryClaim) {
+		if m.lag > 0 {
+			time.AfterFunc(m.lag, func() { c.then(c.got, err) })
+			return
+		}
+		c.then(c.got, err)
+	})
 }
 
 func each[T any](batch []any, do func(T)) {
@@ -363,8 +370,11 @@ type bench struct {
 }
 
 // newBench starts a dispatcher in a synctest bubble.
-func newBench(t *testing.T, plan *Plan) *bench {
+func newBench(t *testing.T, plan *Plan) *bench { return newLaggingBench(t, plan, 0) }
+
+func newLaggingBench(t *testing.T, plan *Plan, lag time.Duration) *bench {
 	b := &bench{t: t, store: newMemory(), plan: plan}
+	b.store.lag = lag
 	b.run()
 	t.Cleanup(func() { b.stop() })
 	return b

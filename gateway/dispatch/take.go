@@ -108,8 +108,8 @@ func (d *Dispatcher) hungry(now time.Time) (claims []claim) {
 		if q.held >= maxHeld/2 {
 			c.Except, q.searched = q.blocked(), now
 		}
-		q.backlog, q.claiming = false, true
-		d.bytes += c.MaxBytes // room for the answer
+		q.backlog, q.claiming, q.nextDue = false, true, time.Time{} // the answer and what comes meanwhile tell
+		d.bytes += c.MaxBytes                                       // room for the answer
 		claims = append(claims, c)
 	}
 	clear(d.looks)
@@ -167,7 +167,9 @@ func (d *Dispatcher) claimed(c claim, got store.Claimed, err error) {
 		q.backlog, q.paused = true, c.Now.Add(pollTime)
 	} else {
 		q.backlog = q.backlog || got.More || len(c.Except) > 0
-		q.nextDue = got.NextDue
+		if !got.NextDue.IsZero() {
+			q.sleepUntil(got.NextDue)
+		}
 	}
 	d.look(q)
 	d.forget(q)

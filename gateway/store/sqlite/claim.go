@@ -6,16 +6,18 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/fill"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
 
 // Claim takes due deliveries of one route out of the store's hands: it marks
-// them as held in memory and passes them to then, which is called by the
-// writer after the commit and must not block.
+// them as held in memory and passes them to then, which is called after
+// that and must not block.
 func (s *Store) Claim(c store.Claim, then func(store.Claimed, error)) {
 	var got claimed
-	t := &task{
-		run: func(on *conn.Conn) (err error) { got, err = claim(on, c); return err },
-		done: func(err error) {
+	t := &fill.Task{
+		Run: func(on *conn.Conn) (err error) { got, err = claim(on, c); return err },
+		Done: func(err error) {
 			if err != nil {
 				then(store.Claimed{}, err) // they are still the store's
 				return
@@ -53,13 +55,13 @@ func claim(c *conn.Conn, want store.Claim) (claimed, error) {
 	}
 	for _, l := range got.lost {
 		if _, err := c.Exec("UPDATE deliveries SET state=4, ended=?2, outcome='permanent', message=?3 WHERE seq=?1",
-			l.seq, micros(time.Now()), "its event cannot be read: "+l.cause.Error()); err != nil {
+			l.seq, record.Micros(time.Now()), "its event cannot be read: "+l.cause.Error()); err != nil {
 			return got, err
 		}
 	}
 	err = c.Query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=2", func(row []driver.Value) error {
 		if due, ok := row[0].(int64); ok {
-			got.NextDue = fromMicros(due)
+			got.NextDue = record.Time(due)
 		}
 		return nil
 	}, want.Route)
@@ -115,7 +117,7 @@ func claimSQL(want store.Claim) (string, []driver.Value) {
 	vals := []driver.Value{want.Route}
 	if !want.InOrder {
 		sql += " AND due<=?"
-		vals = append(vals, micros(want.Now))
+		vals = append(vals, record.Micros(want.Now))
 	}
 	if len(want.Except) > 0 {
 		sql += " AND key NOT IN (SELECT value FROM json_each(?))"

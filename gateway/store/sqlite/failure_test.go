@@ -5,20 +5,24 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/fill"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/journal"
 )
 
-// faulty is a driver's connection whose commits fail when told to.
+// faulty is a driver's connection whose commits fail as they are told to.
 type faulty struct {
 	rawConn
-	fails *atomic.Bool
+	fails *atomic.Pointer[error]
 }
 
 type rawConn interface {
@@ -37,18 +41,18 @@ func (f faulty) Prepare(sql string) (driver.Stmt, error) {
 type faultyStmt struct {
 	driver.Stmt
 	driver.StmtExecContext
-	fails *atomic.Bool
+	fails *atomic.Pointer[error]
 }
 
 func (f faultyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if f.fails.Load() {
-		return nil, errors.New("input/output error")
+	if err := f.fails.Load(); err != nil {
+		return nil, *err
 	}
 	return f.StmtExecContext.ExecContext(ctx, args)
 }
 
-// openFaulty opens a store whose commits fail once the flag is set.
-func openFaulty(t *testing.T, o Options) (*Store, *atomic.Bool) {
+// openFaulty opens a store whose transactions fail while an error is set.
+func openFaulty(t *testing.T, o Options) (*Store, *atomic.Pointer[error]) {
 	t.Helper()
 	s, err := Open(o)
 	if err != nil {
@@ -59,13 +63,16 @@ func openFaulty(t *testing.T, o Options) (*Store, *atomic.Bool) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	raw, err := db.Driver().Open(s.path + "?_pragma=synchronous(2)&_pragma=wal_autocheckpoint(0)")
+	raw, err := db.Driver().Open(s.path + "?_pragma=wal_autocheckpoint(0)")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var fails atomic.Bool
+	var fails atomic.Pointer[error]
 	before := s.conn
 	if s.conn, err = conn.New(faulty{raw.(rawConn), &fails}); err != nil {
+		t.Fatal(err)
+	}
+	if s.fill, err = fill.New(s.conn, s.filling()); err != nil {
 		t.Fatal(err)
 	}
 	if err := before.Close(); err != nil {
@@ -74,17 +81,18 @@ func openFaulty(t *testing.T, o Options) (*Store, *atomic.Bool) {
 	return s, &fails
 }
 
-// After a commit fails nothing more is acknowledged, even if the disk
-// recovers: what the failed write left behind is unknown.
-func TestFailedCommitEndsAcknowledging(t *testing.T) {
+// After a transaction fails nothing more is acknowledged, even if the disk
+// recovers: what the failed write left behind is unknown. What was
+// acknowledged before is in the journal.
+func TestFailedTransactionEndsAcknowledging(t *testing.T) {
 	dir := t.TempDir()
 	s, fails := openFaulty(t, Options{Dir: dir})
 	done := make(chan error, 1)
 	go func() { done <- s.Run(context.Background()) }()
+	fails.Store(&errIO)
 	if _, err := s.Append(context.Background(), benchEntry(1, nil)); err != nil {
 		t.Fatal(err)
 	}
-	fails.Store(true)
 	answer := make(chan int, 1)
 	s.Claim(store.Claim{Route: "bench", Limit: 9, Now: time.Now().Add(time.Hour)}, func(got store.Claimed, err error) {
 		if err == nil {
@@ -95,22 +103,200 @@ func TestFailedCommitEndsAcknowledging(t *testing.T) {
 	if n := <-answer; n != 0 {
 		t.Errorf("%d deliveries handed over by a claim that did not commit", n)
 	}
-	fails.Store(false)
-	if _, err := s.Append(context.Background(), benchEntry(2, nil)); err == nil {
-		t.Error("acknowledged after a failed commit")
-	}
 	<-s.Failed()
+	fails.Store(nil)
+	endsAcknowledging(t, s, done)
+	checkStored(t, dir, 1)
+}
+
+var errIO = errors.New("input/output error")
+
+// endsAcknowledging checks that a store that has failed refuses and returns.
+func endsAcknowledging(t *testing.T, s *Store, done <-chan error) {
+	t.Helper()
+	if _, err := s.Append(context.Background(), benchEntry(99, nil)); !errors.Is(err, store.ErrFailed) {
+		t.Errorf("after a failure: %v", err)
+	}
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "restart needed") {
 		t.Errorf("Run returned %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// checkStored opens a folder and counts what it has.
+func checkStored(t *testing.T, dir string, want int) {
+	t.Helper()
 	s, shut := start(t, Options{Dir: dir})
 	defer shut()
-	if all, _ := s.Events(context.Background(), store.EventFilter{Page: store.Page{Limit: 9}}); len(all) != 1 {
-		t.Errorf("%d events after recovery, want the acknowledged one", len(all))
+	if all, err := s.Events(context.Background(), store.EventFilter{Page: store.Page{Limit: 99}}); err != nil || len(all) != want {
+		t.Errorf("%d events after recovery, want the %d acknowledged: %v", len(all), want, err)
 	}
+	if open := s.Stats().Open; open != int64(want) {
+		t.Errorf("%d deliveries open after recovery, want %d", open, want)
+	}
+}
+
+// file is a segment whose writes or syncs fail while an error is set.
+type file struct {
+	journal.File
+	write, sync *atomic.Pointer[error]
+}
+
+func (f file) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.write.Load(); err != nil {
+		return 0, *err
+	}
+	return f.File.WriteAt(p, off)
+}
+
+func (f file) Sync() error {
+	if err := f.sync.Load(); err != nil {
+		return *err
+	}
+	return f.File.Sync()
+}
+
+// faultyJournal gives a store, before it runs, a journal that can fail.
+func faultyJournal(t *testing.T, s *Store) (write, sync *atomic.Pointer[error]) {
+	t.Helper()
+	if err := s.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	salt, err := s.salt()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write, sync = new(atomic.Pointer[error]), new(atomic.Pointer[error])
+	s.journal, err = journal.OpenWith(s.opts.Dir, salt, func(path string) (journal.File, error) {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		return file{f, write, sync}, err
+	})
+	if err == nil {
+		err = s.journal.Replay(s.fill.Filled(), nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write, sync
+}
+
+// What could not be synced is not acknowledged, nor is anything after it.
+func TestFailedSyncEndsAcknowledging(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sync := faultyJournal(t, s)
+	done := make(chan error, 1)
+	go func() { done <- s.Run(context.Background()) }()
+	if _, err := s.Append(context.Background(), benchEntry(1, nil)); err != nil {
+		t.Fatal(err)
+	}
+	sync.Store(&errIO)
+	if _, err := s.Append(context.Background(), benchEntry(2, nil)); !errors.Is(err, store.ErrFailed) || !errors.Is(err, errIO) {
+		t.Errorf("acknowledged what was not synced: %v", err)
+	}
+	sync.Store(nil)
+	endsAcknowledging(t, s, done)
+	s, shut := start(t, Options{Dir: dir})
+	defer shut()
+	for i, want := range map[int64]bool{1: true, 99: false} {
+		if _, _, err := s.EventByID(context.Background(), benchEntry(i, nil).Event.ID); (err == nil) != want {
+			t.Errorf("event %d: %v", i, err)
+		}
+	}
+}
+
+// A full disk refuses what is new, keeps what was acknowledged and the order
+// of changes, and passes.
+func TestFullJournal(t *testing.T) {
+	ctx := context.Background()
+	s, err := Open(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write, _ := faultyJournal(t, s)
+	done := make(chan error, 1)
+	run, stop := context.WithCancel(ctx)
+	go func() { done <- s.Run(run) }()
+	if _, err := s.Append(ctx, benchEntry(1, nil)); err != nil {
+		t.Fatal(err)
+	}
+	full := error(syscall.ENOSPC)
+	write.Store(&full)
+	list, _ := s.Deliveries(ctx, store.DeliveryFilter{Page: store.Page{Limit: 1}})
+	var both sync.WaitGroup
+	both.Add(2)
+	s.Record(&store.Change{Delivery: list[0], State: store.Running, Claimed: true, Urgent: true, Committed: both.Done})
+	if _, err := s.Append(ctx, benchEntry(2, nil)); !errors.Is(err, store.ErrFull) || s.Err() != nil {
+		t.Fatalf("append to a full disk: %v, store %v", err, s.Err())
+	}
+	write.Store(nil)
+	s.Record(&store.Change{Delivery: list[0], State: store.Pending, Due: time.Now(), Urgent: true, Committed: both.Done})
+	both.Wait()
+	if got, _, err := s.Delivery(ctx, list[0].Seq); err != nil || got.State != store.Pending || got.Claimed {
+		t.Errorf("an older change came last: %v claimed %v %v", got.State, got.Claimed, err)
+	}
+	if _, err := s.Append(ctx, benchEntry(2, nil)); err != nil {
+		t.Errorf("after space came back: %v", err)
+	}
+	stop()
+	if err := errors.Join(<-done, s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// While the tables cannot be filled nothing new is accepted; what was is kept,
+// shown when there is room again, and none of it is counted twice.
+func TestFullTables(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	s, fails := openFaulty(t, Options{Dir: dir})
+	done := make(chan error, 1)
+	run, stop := context.WithCancel(ctx)
+	go func() { done <- s.Run(run) }()
+	full := fullError(t)
+	fails.Store(&full)
+	if _, err := s.Append(ctx, benchEntry(1, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Events(ctx, store.EventFilter{}); err != nil || !s.fill.Stuck() {
+		t.Fatalf("reading: %v, stuck %v", err, s.fill.Stuck())
+	}
+	if _, err := s.Append(ctx, benchEntry(2, nil)); !errors.Is(err, store.ErrFull) || s.Err() != nil {
+		t.Fatalf("append to a full disk: %v, store %v", err, s.Err())
+	}
+	if _, err := s.Retry(ctx, 1); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a person is told %v", err)
+	}
+	fails.Store(nil)
+	for errors.Is(s.do(ctx, func(*conn.Conn) error { return nil }), store.ErrFull) {
+	}
+	if _, err := s.Append(ctx, benchEntry(2, nil)); err != nil {
+		t.Errorf("after space came back: %v", err)
+	}
+	stop()
+	if err := errors.Join(<-done, s.Close()); err != nil {
+		t.Error(err)
+	}
+	checkStored(t, dir, 2)
+}
+
+// fullError is what SQLite says when there is no room.
+func fullError(t *testing.T) error {
+	t.Helper()
+	c, err := conn.Open(t.TempDir()+"/full.db", "_pragma=max_page_count(1)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	err = c.Script("CREATE TABLE t (x)")
+	if !conn.Full(err) {
+		t.Fatalf("not full: %v", err)
+	}
+	return err
 }
 
 // A task that fails takes back what it did and nothing else, and ends nothing.
@@ -182,39 +368,6 @@ func TestNothingIsQueuedAfterStop(t *testing.T) {
 		if after := len(s.queue); after != before {
 			t.Fatalf("%d came after stop", after-before)
 		}
-	}
-}
-
-// While the disk is full later changes wait behind earlier ones.
-func TestFullDiskKeepsTheOrderOfChanges(t *testing.T) {
-	ctx := context.Background()
-	s, shut := start(t, Options{Dir: t.TempDir()})
-	defer shut()
-	if _, err := s.Append(ctx, benchEntry(1, nil)); err != nil {
-		t.Fatal(err)
-	}
-	limit := func(pages string) {
-		if err := s.do(ctx, func(c *conn.Conn) error { return c.Script("PRAGMA max_page_count=" + pages) }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	list, err := s.Deliveries(ctx, store.DeliveryFilter{Page: store.Page{Limit: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	limit("1") // that is: as many as there are
-	var both sync.WaitGroup
-	both.Add(2)
-	s.Record(&store.Change{Delivery: list[0], State: store.Running, Claimed: true, Urgent: true, Committed: both.Done,
-		Attempt: store.Attempt{Number: 1, Message: strings.Repeat("x", 1<<20)}})
-	if _, err := s.Append(ctx, benchEntry(2, make([]byte, 1<<20))); !errors.Is(err, store.ErrFull) || s.Err() != nil {
-		t.Fatalf("append to a full disk: %v, store %v", err, s.Err())
-	}
-	limit("1000000")
-	s.Record(&store.Change{Delivery: list[0], State: store.Pending, Due: time.Now(), Urgent: true, Committed: both.Done})
-	both.Wait()
-	if got, _, err := s.Delivery(ctx, list[0].Seq); err != nil || got.State != store.Pending || got.Claimed {
-		t.Errorf("an older change came last: %v claimed %v %v", got.State, got.Claimed, err)
 	}
 }
 

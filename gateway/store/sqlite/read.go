@@ -10,6 +10,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
 
 // idChunk is how many keys are looked for with one query.
@@ -23,20 +24,15 @@ const (
 
 // eventOf reads a row of eventColumns.
 func eventOf(row []driver.Value) (*store.StoredEvent, error) {
-	var m metadata
-	if text := row[7].(string); text != "" {
-		if err := json.Unmarshal([]byte(text), &m); err != nil {
-			return nil, err
-		}
+	ev := &event.Event{
+		ID: row[1].(string), Source: row[2].(string), Type: row[3].(string), Subject: row[4].(string),
+		Time: record.Time(row[5].(int64)), ContentType: row[6].(string), Body: blob(row[8]),
+	}
+	if err := record.ReadMeta(row[7].(string), ev); err != nil {
+		return nil, err
 	}
 	return &store.StoredEvent{
-		Seq: row[0].(int64),
-		Event: &event.Event{
-			ID: row[1].(string), Source: row[2].(string), Type: row[3].(string), Subject: row[4].(string),
-			Time: fromMicros(row[5].(int64)), ContentType: row[6].(string),
-			Headers: m.Headers, Query: m.Query, Extensions: m.Extensions, Body: blob(row[8]),
-		},
-		Revision: row[9].(string), Deliveries: int(row[10].(int64)), Conflict: row[11].(int64) != 0,
+		Seq: row[0].(int64), Event: ev, Revision: row[9].(string), Deliveries: int(row[10].(int64)), Conflict: row[11].(int64) != 0,
 	}, nil
 }
 
@@ -46,12 +42,12 @@ func deliveryOf(row []driver.Value) *store.Delivery {
 		Seq: row[0].(int64), EventSeq: row[1].(int64),
 		Route: row[2].(string), Engine: row[3].(string), Workflow: row[4].(string),
 		Input: blob(row[5]), Key: row[6].(string), State: store.State(row[7].(int64)),
-		Claimed: row[8].(int64) != 0, Due: fromMicros(row[9].(int64)),
+		Claimed: row[8].(int64) != 0, Due: record.Time(row[9].(int64)),
 		Attempt: int(row[10].(int64)), Throttled: int(row[11].(int64)),
-		FirstAttemptAt: fromMicros(row[12].(int64)), RunID: row[13].(string),
+		FirstAttemptAt: record.Time(row[12].(int64)), RunID: row[13].(string),
 	}
 	d.Last = store.Attempt{
-		Number: d.Attempt, Started: fromMicros(row[14].(int64)), Ended: fromMicros(row[15].(int64)),
+		Number: d.Attempt, Started: record.Time(row[14].(int64)), Ended: record.Time(row[15].(int64)),
 		Outcome: row[16].(string), Message: row[17].(string), Output: blob(row[18]), Process: row[19].(string),
 	}
 	return d
@@ -102,8 +98,16 @@ func (w *where) sql() string {
 	return " WHERE " + strings.Join(w.terms, " AND ")
 }
 
-// rows runs a query of the readers' pool.
-func (s *Store) rows(ctx context.Context, query string, args []any, each func([]driver.Value) error) (err error) {
+// rows runs a query over all that has been committed before.
+func (s *Store) rows(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+	if err := s.fill.Wait(ctx); err != nil {
+		return err
+	}
+	return s.query(ctx, query, args, each)
+}
+
+// query runs a query of the readers' pool over what the tables have by now.
+func (s *Store) query(ctx context.Context, query string, args []any, each func([]driver.Value) error) (err error) {
 	rows, err := s.reads.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -252,7 +256,7 @@ func (s *Store) Delivery(ctx context.Context, seq int64) (*store.Delivery, []sto
 	err = s.rows(ctx, "SELECT number,started,ended,outcome,message,process FROM attempts WHERE delivery=? ORDER BY number", []any{seq},
 		func(row []driver.Value) error {
 			attempts = append(attempts, store.Attempt{
-				Number: int(row[0].(int64)), Started: fromMicros(row[1].(int64)), Ended: fromMicros(row[2].(int64)),
+				Number: int(row[0].(int64)), Started: record.Time(row[1].(int64)), Ended: record.Time(row[2].(int64)),
 				Outcome: row[3].(string), Message: row[4].(string), Process: row[5].(string),
 			})
 			return nil
@@ -279,7 +283,7 @@ func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 // LastSlot tells when a schedule last fired, and with what timing.
 func (s *Store) LastSlot(ctx context.Context, name string) (slot store.Slot, found bool, err error) {
 	err = s.rows(ctx, "SELECT spec,slot FROM schedules WHERE name=?", []any{name}, func(row []driver.Value) error {
-		slot, found = store.Slot{Schedule: name, Spec: row[0].(string), At: fromMicros(row[1].(int64))}, true
+		slot, found = store.Slot{Schedule: name, Spec: row[0].(string), At: record.Time(row[1].(int64))}, true
 		return nil
 	})
 	return slot, found, err
@@ -291,7 +295,7 @@ func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, err
 	err := s.rows(ctx, "SELECT hash,at,content,difference FROM revisions ORDER BY n DESC LIMIT ?", []any{max(0, limit)},
 		func(row []driver.Value) error {
 			list = append(list, store.Revision{
-				Hash: row[0].(string), At: fromMicros(row[1].(int64)), Content: blob(row[2]), Difference: row[3].(string),
+				Hash: row[0].(string), At: record.Time(row[1].(int64)), Content: blob(row[2]), Difference: row[3].(string),
 			})
 			return nil
 		})
@@ -302,7 +306,7 @@ func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, err
 func (s *Store) AddRevision(ctx context.Context, r store.Revision) error {
 	return s.do(ctx, func(c *conn.Conn) error {
 		_, err := c.Exec(`INSERT INTO revisions (hash,at,content,difference) SELECT ?,?,?,?
-WHERE ? IS NOT (SELECT hash FROM revisions ORDER BY n DESC LIMIT 1)`, r.Hash, micros(r.At), notNil(r.Content), r.Difference, r.Hash)
+WHERE ? IS NOT (SELECT hash FROM revisions ORDER BY n DESC LIMIT 1)`, r.Hash, record.Micros(r.At), append([]byte{}, r.Content...), r.Difference, r.Hash)
 		return err
 	})
 }

@@ -1,6 +1,7 @@
-// Package sqlite is the embedded store: one SQLite file in WAL mode with
-// synchronous=FULL, written by one goroutine that commits whatever is waiting
-// in one transaction (group commit). It stands between intake and dispatch.
+// Package sqlite is the embedded store. One goroutine appends whatever is
+// waiting to a journal with one sync (group commit) and answers; SQLite is
+// filled from it behind, and what was asked of it sees all that was answered.
+// It stands between intake and dispatch.
 package sqlite
 
 import (
@@ -9,6 +10,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,7 +19,10 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/fill"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/journal"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
 
@@ -53,15 +58,17 @@ const (
 
 // Store is an open database.
 type Store struct {
-	opts  Options
-	path  string
-	lock  *os.File
-	conn  *conn.Conn
-	reads *sql.DB
-	seq   store.Sequence
-	keys  *keys.Index
-
-	entering entryWriter
+	opts Options
+	path string
+	lock *os.File
+	// conn is the filler's, asking the writer's; reads are everybody's.
+	conn, asking *conn.Conn
+	reads        *sql.DB
+	journal      *journal.Journal
+	fill         *fill.Filler
+	seq          store.Sequence
+	keys         *keys.Index
+	deciding     decider
 
 	queue chan op
 	// gate is held by those that queue something; closed: nobody may any more.
@@ -75,7 +82,6 @@ type Store struct {
 	open     atomic.Int64
 	free     atomic.Uint64
 	refusing atomic.Pointer[error]
-	emptyWAL atomic.Bool
 
 	commits, entries, changes, commitNanos atomic.Uint64
 }
@@ -96,39 +102,54 @@ func Open(opts Options) (*Store, error) {
 		queue: make(chan op, queueLength), closed: make(chan struct{}), failed: make(chan struct{}),
 		keys: keys.New(opts.Retain.Dedupe),
 	}
-	s.entering.store = s
 	if s.lock, err = lockDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("store %s: %w", opts.Dir, err)
 	}
-	if err := s.openConns(); err != nil {
-		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.lock.Close())
+	if err := s.openFiles(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.closeFiles())
 	}
+	s.checkDisk()
 	return s, nil
 }
 
-// openConns opens the writer's connection and the readers' pool.
-func (s *Store) openConns() (err error) {
+func (s *Store) openFiles() (err error) {
 	if s.conn, err = conn.Open(s.path, "_pragma=busy_timeout(10000)&_txlock=immediate"); err != nil {
 		return err
 	}
 	if err := s.prepare(); err != nil {
-		return errors.Join(err, s.conn.Close())
+		return err
 	}
-	if s.reads, err = conn.Readers(s.path, readers); err != nil {
-		return errors.Join(err, s.conn.Close())
+	if s.asking, err = conn.Open(s.path, "_pragma=busy_timeout(10000)&_pragma=query_only(1)"); err != nil {
+		return err
 	}
-	s.checkDisk()
-	return nil
+	s.deciding = decider{store: s, asks: s.asking}
+	s.reads, err = conn.Readers(s.path, readers)
+	return err
+}
+
+// closeFiles closes what is open of them.
+func (s *Store) closeFiles() error {
+	var errs []error
+	if s.reads != nil {
+		errs = append(errs, s.reads.Close())
+	}
+	for _, c := range []*conn.Conn{s.asking, s.conn} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
 }
 
 // pageSize is in force for a new database alone. SQLite's 4 KiB hold two or
-// three events of 1 KiB and waste the rest; 16 KiB make each commit write too
-// much again of what changes in every commit.
+// three events of 1 KiB and waste the rest; 16 KiB make each transaction write
+// too much again of what changes in every one.
 const pageSize = "PRAGMA page_size=8192"
 
-// prepare sets up the writer's connection: FULL makes every commit survive a
-// power cut; checkpoints are ours to make, because inside a commit they cost
-// its caller tens of milliseconds.
+// prepare sets up the filler's connection; checkpoints are its own to make.
 func (s *Store) prepare() error {
 	for _, pragma := range []string{
 		pageSize, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
@@ -141,7 +162,55 @@ func (s *Store) prepare() error {
 	if err := schema.Migrate(s.conn); err != nil {
 		return err
 	}
+	if err := s.replay(); err != nil {
+		return err
+	}
 	return s.recover()
+}
+
+// replay brings into the tables what a former process had logged and not
+// filled. After it the tables have all, for good: the journal begins anew.
+func (s *Store) replay() (err error) {
+	if s.fill, err = fill.New(s.conn, s.filling()); err != nil {
+		return err
+	}
+	salt, err := s.salt()
+	if err != nil {
+		return err
+	}
+	if s.journal, err = journal.Open(s.opts.Dir, salt); err != nil {
+		return err
+	}
+	err = s.journal.Replay(s.fill.Filled(), func(number uint64, payload []byte) error {
+		page, err := record.Read(payload)
+		if err != nil {
+			return err
+		}
+		return s.fill.Apply([]*fill.Batch{{Page: *page, Number: number}}, false)
+	})
+	if err != nil {
+		return err
+	}
+	return s.fill.Apply(nil, true)
+}
+
+func (s *Store) filling() fill.Options {
+	return fill.Options{
+		Release: func(number uint64) error { return s.journal.Release(number) },
+		Vain:    func(n int64) { s.open.Add(n) },
+		Fail:    s.fail,
+	}
+}
+
+// salt of the journal's records: so that they belong to this database alone.
+func (s *Store) salt() (salt uint32, err error) {
+	if _, err := s.conn.Exec("INSERT OR IGNORE INTO marks (name,value) VALUES ('salt',?)", int64(rand.Uint32())); err != nil {
+		return 0, err
+	}
+	return salt, s.conn.Query("SELECT value FROM marks WHERE name='salt'", func(row []driver.Value) error {
+		salt = uint32(row[0].(int64))
+		return nil
+	})
 }
 
 // recover finds where ids and counts stood, and unclaims what a former
@@ -153,7 +222,7 @@ func (s *Store) recover() error {
 		}
 		return nil
 	}
-	for _, of := range []string{"max(seq) FROM events", "max(seq) FROM deliveries", "max(value) FROM marks"} {
+	for _, of := range []string{"max(seq) FROM events", "max(seq) FROM deliveries", "max(value) FROM marks WHERE name IN ('newest','keys')"} {
 		if err := s.conn.Query("SELECT "+of, newest); err != nil {
 			return err
 		}
@@ -171,7 +240,7 @@ func (s *Store) recover() error {
 }
 
 // Durability tells what a commit survives.
-func (s *Store) Durability() store.Durability { return "sqlite: fsync at every commit" }
+func (s *Store) Durability() store.Durability { return "sqlite: journal synced at every commit" }
 
 // Path of the database file.
 func (s *Store) Path() string { return s.path }
@@ -196,12 +265,12 @@ func (s *Store) fail(err error) error {
 	return s.Err()
 }
 
-// Run writes, checkpoints, measures the disk and retains until ctx ends; then
-// it finishes what is queued. It returns the failure of a commit at once.
+// Run writes, fills, measures the disk and retains until ctx ends; then it
+// finishes what is queued. It returns the failure of a commit at once.
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	for _, part := range []func(context.Context){s.runCheckpoints, s.runDisk, s.retention().Run, s.runMerge} {
+	for _, part := range []func(context.Context){s.runDisk, s.retention().Run, s.runMerge} {
 		wg.Go(func() { part(ctx) })
 	}
 	wg.Go(func() {
@@ -211,7 +280,9 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	})
+	wg.Go(func() { _ = s.fill.Run() }) // its failure is the store's
 	s.runWriter(ctx)
+	s.fill.Close()
 	stop()
 	wg.Wait()
 	return s.Err()
@@ -220,12 +291,12 @@ func (s *Store) Run(ctx context.Context) error {
 // Close releases the files. Run must have returned, or never have been called.
 func (s *Store) Close() error {
 	s.stop()
-	var b batch
+	b := batch{Batch: fill.NewBatch()}
 	for len(s.queue) > 0 {
 		s.add(&b, <-s.queue)
 	}
 	s.answer(&b, store.ErrFailed)
-	return errors.Join(s.reads.Close(), s.conn.Close(), s.lock.Close())
+	return s.closeFiles()
 }
 
 // Stats measures the store.
@@ -248,6 +319,9 @@ func (s *Store) refuse() error {
 	}
 	if p := s.refusing.Load(); p != nil {
 		return *p
+	}
+	if s.fill.Stuck() {
+		return store.ErrFull
 	}
 	if s.opts.MaxPending > 0 && s.open.Load() >= s.opts.MaxPending {
 		return store.ErrBacklog

@@ -10,22 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/event-gateway/gateway/gateway/store"
-	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/retain"
 )
 
 const (
-	checkpointEvery = 400 * time.Millisecond
-	diskEvery       = time.Second
-	mergeEvery      = time.Second
+	diskEvery  = time.Second
+	mergeEvery = time.Second
 	// mergeAt is how many keys in memory start a merge, mergeAge how long the
 	// first of fewer waits.
 	mergeAt  = 1 << 17
 	mergeAge = 30 * time.Second
-	// walSoft is the WAL's size, in bytes, from which it is checkpointed beside
-	// the writer; walHard is how many pages (of 8 KiB) in use make the writer
-	// help to empty it.
-	walSoft, walHard = 4 << 20, 8 << 10
 )
 
 func every(ctx context.Context, d time.Duration, do func()) {
@@ -41,40 +35,11 @@ func every(ctx context.Context, d time.Duration, do func()) {
 	}
 }
 
-// runCheckpoints copies the WAL into the database on a connection of its own,
-// so that no caller's commit pays for it.
-func (s *Store) runCheckpoints(ctx context.Context) {
-	c, err := conn.Open(s.path, "_pragma=busy_timeout(1)")
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	defer c.Close()
-	every(ctx, checkpointEvery, func() { s.checkpoint(c) })
-}
-
-func (s *Store) checkpoint(c *conn.Conn) {
-	if fileSize(s.path+"-wal") < walSoft {
-		return
-	}
-	pages, err := c.Checkpoint()
-	if err != nil {
-		_ = s.fail(fmt.Errorf("checkpoint: %w", err))
-		return
-	}
-	// Under steady load new frames come while the old are copied and the WAL
-	// never starts again. Between two commits, in runWriter, the rest is little.
-	// The file itself never shrinks: only its pages in use tell.
-	if pages >= walHard {
-		s.emptyWAL.Store(true)
-	}
-}
-
 // fillChunk is how many keys are read at once to learn what the table has.
 const fillChunk = 4096
 
 func (s *Store) keysAfter(ctx context.Context, after store.Key) (list []store.Key, err error) {
-	err = s.rows(ctx, "SELECT key FROM keys WHERE key>? ORDER BY key LIMIT ?", []any{after[:], fillChunk}, func(row []driver.Value) error {
+	err = s.query(ctx, "SELECT key FROM keys WHERE key>? ORDER BY key LIMIT ?", []any{after[:], fillChunk}, func(row []driver.Value) error {
 		list = append(list, store.Key(row[0].([]byte)))
 		return nil
 	})
@@ -90,7 +55,7 @@ func (s *Store) runMerge(ctx context.Context) {
 	every(ctx, mergeEvery, func() {
 		n := s.keys.Len()
 		if n >= mergeAt || n > 0 && time.Since(last) >= mergeAge {
-			_ = s.keys.Merge(ctx, s.do)
+			_ = s.keys.Merge(ctx, s.lazily)
 			last = time.Now()
 		}
 	})
@@ -115,7 +80,7 @@ func (s *Store) checkDisk() {
 }
 
 func (s *Store) size() uint64 {
-	return uint64(fileSize(s.path) + fileSize(s.path+"-wal"))
+	return uint64(fileSize(s.path) + fileSize(s.path+"-wal") + s.journal.Size())
 }
 
 func fileSize(path string) int64 {
@@ -133,5 +98,5 @@ func (s *Store) Retain(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) retention() *retain.Rounds {
-	return &retain.Rounds{Keep: s.opts.Retain, Read: s.rows, Do: s.do}
+	return &retain.Rounds{Keep: s.opts.Retain, Read: s.query, Do: s.lazily}
 }

@@ -8,42 +8,37 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
-	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/fill"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/journal"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
 
-// op is what waits for the writer: exactly one of its first three fields.
+// op is what waits for the writer: exactly one of its fields.
 type op struct {
 	entry  *pendingEntry
 	change *store.Change
-	task   *task
-}
-
-// task is any other writing; done is called after the commit.
-type task struct {
-	run  func(*conn.Conn) error
-	done func(error)
-	// err is what became of this task alone.
-	err error
+	task   *fill.Task
 }
 
 func (o op) urgent() bool { return o.change == nil || o.change.Urgent }
 
-// batch is what one transaction writes.
+// batch is what one commit brings. What goes on to the tables is new each
+// time; the rest is used again.
 type batch struct {
+	*fill.Batch
 	entries []*pendingEntry
 	changes []*store.Change
-	tasks   []*task
+	// records are what the journal keeps of Events, one for one.
+	records [][]byte
 	bytes   int
-	// ended counts the deliveries that it ends, taken are those handed over.
-	ended int64
-	taken []*store.Delivery
+	taken   []*store.Delivery
 }
 
 func (b *batch) change(c *store.Change) {
 	b.changes = append(b.changes, c)
 	if c.Emit != nil {
 		p := &pendingEntry{Entry: c.Emit}
-		p.identify()
+		p.prepare()
 		b.entry(p)
 	}
 }
@@ -53,17 +48,17 @@ func (b *batch) entry(p *pendingEntry) {
 	b.bytes += len(p.Event.Body)
 }
 
-func (b *batch) size() int { return len(b.entries) + len(b.changes) + len(b.tasks) }
+func (b *batch) size() int { return len(b.entries) + len(b.changes) + len(b.Tasks) }
 
 func (b *batch) full() bool { return b.size() >= maxBatch || b.bytes >= maxBatchBytes }
 
 func (b *batch) reset() {
 	clear(b.entries)
 	clear(b.changes)
-	clear(b.tasks)
+	clear(b.records)
 	clear(b.taken)
-	b.bytes, b.ended, b.taken = 0, 0, b.taken[:0]
-	b.entries, b.changes, b.tasks = b.entries[:0], b.changes[:0], b.tasks[:0]
+	b.Batch, b.bytes = fill.NewBatch(), 0
+	b.entries, b.changes, b.records, b.taken = b.entries[:0], b.changes[:0], b.records[:0], b.taken[:0]
 }
 
 // postponed are changes that met a full disk, in their order: what comes later
@@ -95,7 +90,7 @@ func (s *Store) add(b *batch, o op) {
 	case o.entry != nil:
 		b.entry(o.entry)
 	case o.task != nil:
-		b.tasks = append(b.tasks, o.task)
+		b.Tasks = append(b.Tasks, o.task)
 	case len(s.postponed.changes) > 0:
 		s.postponed.changes = append(s.postponed.changes, o.change)
 	default:
@@ -106,7 +101,7 @@ func (s *Store) add(b *batch, o op) {
 // runWriter is the one goroutine that writes. When ctx ends it finishes what
 // is queued; callers that come later are refused.
 func (s *Store) runWriter(ctx context.Context) {
-	var b batch
+	b := batch{Batch: fill.NewBatch()}
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	for s.first(ctx, &b) {
@@ -115,11 +110,7 @@ func (s *Store) runWriter(ctx context.Context) {
 			s.commit(&b)
 			b.reset()
 		}
-		if s.emptyWAL.Swap(false) {
-			if _, err := s.conn.Checkpoint(); err != nil {
-				_ = s.fail(err)
-			}
-		}
+		_ = s.fill.Room(ctx) // ctx ends: the loop does
 	}
 	s.stop()
 	s.last(&b)
@@ -192,7 +183,7 @@ const maxYields = 3
 // gather adds whatever else waits. Outcomes alone are no reason to flush yet:
 // they wait a moment for an event whose commit they can ride.
 func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
-	urgent := len(b.entries)+len(b.tasks) > 0 || b.changes[0].Urgent
+	urgent := len(b.entries)+len(b.Tasks) > 0 || b.changes[0].Urgent
 	var ride <-chan time.Time
 	yields := 0
 	for !b.full() {
@@ -228,12 +219,12 @@ func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
 	timer.Stop()
 }
 
-// commit writes a batch in one transaction and answers everybody in it.
+// commit logs a batch in one record and answers everybody in it.
 func (s *Store) commit(b *batch) {
 	err := s.Err()
 	if err == nil {
 		start := time.Now()
-		err = s.classify(s.transact(b))
+		err = s.classify(s.log(b))
 		s.commitNanos.Add(uint64(time.Since(start)))
 	}
 	if err == nil {
@@ -242,53 +233,32 @@ func (s *Store) commit(b *batch) {
 	s.answer(b, err)
 }
 
-func (s *Store) transact(b *batch) error {
-	if _, err := s.conn.Exec("BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	err := s.write(b)
-	if err == nil {
-		_, err = s.conn.Exec("COMMIT")
+// log decides what is new and writes it to the journal.
+func (s *Store) log(b *batch) (err error) {
+	if err = s.deciding.decide(b); err == nil {
+		for _, c := range b.changes {
+			b.Changes = append(b.Changes, *c)
+		}
+		if !b.Empty() {
+			b.Number, err = s.journal.Append(func(rec []byte) []byte { return s.record(rec, b) })
+		}
 	}
 	s.keys.Settle(err == nil)
-	if err != nil {
-		// SQLite may have rolled back by itself: then this only says so.
-		_, _ = s.conn.Exec("ROLLBACK")
-	}
 	return err
 }
 
-func (s *Store) write(b *batch) error {
-	if err := s.writeEntries(b.entries); err != nil {
-		return err
+func (s *Store) record(rec []byte, b *batch) []byte {
+	for i := range b.Events {
+		e := &b.Events[i]
+		rec = record.AppendEvent(rec, e.Seq, s.deciding.now, e.Conflict, b.records[i])
 	}
-	if err := s.writeChanges(b); err != nil {
-		return err
+	for i := range b.Slots {
+		rec = record.AppendSlot(rec, &b.Slots[i])
 	}
-	for _, t := range b.tasks {
-		if err := s.runTask(t); err != nil {
-			return err
-		}
+	for i := range b.Changes {
+		rec = record.AppendChange(rec, &b.Changes[i])
 	}
-	return nil
-}
-
-// runTask lets a task fail by itself: only an error that tells of the disk is
-// one of the whole transaction.
-func (s *Store) runTask(t *task) error {
-	if _, err := s.conn.Exec("SAVEPOINT task"); err != nil {
-		return err
-	}
-	if t.err = t.run(s.conn); t.err != nil {
-		if !conn.Harmless(t.err) {
-			return t.err
-		}
-		if _, err := s.conn.Exec("ROLLBACK TO task"); err != nil {
-			return err
-		}
-	}
-	_, err := s.conn.Exec("RELEASE task")
-	return err
+	return rec
 }
 
 // classify tells a full disk, which passes, from every other error of a
@@ -297,7 +267,7 @@ func (s *Store) classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	if conn.Full(err) {
+	if errors.Is(err, journal.ErrFull) {
 		return errors.Join(store.ErrFull, err)
 	}
 	return s.fail(err)
@@ -307,12 +277,13 @@ func (s *Store) count(b *batch) {
 	s.commits.Add(1)
 	s.entries.Add(uint64(len(b.entries)))
 	s.changes.Add(uint64(len(b.changes)))
-	for _, e := range b.entries {
-		if !e.receipt.Duplicate && e.err == nil {
-			s.open.Add(int64(len(e.Deliveries)))
+	open := int64(len(b.Deliveries))
+	for _, c := range b.changes {
+		if !c.State.Open() {
+			open-- // unless a person has ended it before: the tables will tell
 		}
 	}
-	s.open.Add(-b.ended)
+	s.open.Add(open)
 }
 
 // answer hands committed deliveries over, then wakes the callers, in commit
@@ -326,6 +297,7 @@ func (s *Store) answer(b *batch, err error) {
 			b.taken = append(b.taken, e.Deliveries...)
 		}
 	}
+	s.hand(b, err)
 	if s.opts.Taker != nil && len(b.taken) > 0 {
 		s.opts.Taker.Take(b.taken)
 	}
@@ -344,11 +316,21 @@ func (s *Store) answer(b *batch, err error) {
 	case errors.Is(err, store.ErrFull):
 		s.postponed.add(b.changes)
 	}
-	for _, t := range b.tasks {
-		if err == nil {
-			t.done(t.err)
-		} else {
-			t.done(err)
+}
+
+// hand passes a page on to the tables, before anybody is told of it: who is
+// told must find it. Without its page, tasks still run on a full disk.
+func (s *Store) hand(b *batch, err error) {
+	if err != nil {
+		b.Reset()
+	}
+	if err != nil && !errors.Is(err, store.ErrFull) {
+		for _, t := range b.Tasks {
+			t.Done(err)
 		}
+		return
+	}
+	if !b.Empty() || len(b.Tasks) > 0 {
+		s.fill.Add(b.Batch)
 	}
 }

@@ -97,20 +97,18 @@ func (x *Index) Add(keys []store.Key, at Place) {
 	}
 }
 
-// Source notes where an event came from.
-func (x *Index) Source(c *conn.Conn, name string) error {
+// Source notes where an event of the transaction under way came from.
+func (x *Index) Source(name string) {
 	x.mu.RLock()
 	known := x.sources[name]
 	x.mu.RUnlock()
 	if known {
-		return nil
+		return
 	}
-	_, err := c.Exec("INSERT OR IGNORE INTO sources (name) VALUES (?)", name)
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.sources[name] = true
 	x.newSources = append(x.newSources, name)
-	x.mu.Unlock()
-	return err
 }
 
 // Settle ends the transaction: what did not commit is forgotten.

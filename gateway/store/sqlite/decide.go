@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
+)
+
+// decider decides for each entry of a commit what it is: new, a duplicate or a
+// conflict. It is the writer's; its slices are used again for the next commit.
+type decider struct {
+	store *Store
+	// asks is a connection that only reads: what is in the table of keys.
+	asks  *conn.Conn
+	now   time.Time
+	asked []driver.Value
+	seen  map[store.Key]keys.Place
+}
+
+// decide fills the batch's page from its entries.
+func (d *decider) decide(b *batch) error {
+	if len(b.entries) == 0 {
+		return nil
+	}
+	d.now = time.Now()
+	if err := d.look(b.entries); err != nil {
+		return err
+	}
+	for _, e := range b.entries {
+		d.one(b, e)
+	}
+	return nil
+}
+
+// look finds the keys of the entries in memory, then in the table: what
+// is moved from there to here meanwhile is found in both, never in neither.
+func (d *decider) look(entries []*pendingEntry) (err error) {
+	d.asked, d.seen = d.asked[:0], nil
+	found := map[store.Key]keys.Place(nil)
+	for _, e := range entries {
+		for i, k := range e.keys {
+			if at, ok := d.store.keys.Recent(k, d.now); ok {
+				if found == nil {
+					found = map[store.Key]keys.Place{}
+				}
+				found[k] = at
+			} else if d.store.keys.Perhaps(k) {
+				d.asked = append(d.asked, e.keys[i][:])
+			}
+		}
+	}
+	if d.seen, err = d.store.keys.Stored(d.asks, d.asked, d.now); err != nil || d.seen == nil {
+		d.seen = found
+		return err
+	}
+	for k, at := range found {
+		d.seen[k] = at
+	}
+	return nil
+}
+
+func (d *decider) one(b *batch, e *pendingEntry) {
+	if e.Slot != nil {
+		b.Slots = append(b.Slots, *e.Slot)
+	}
+	for _, k := range e.keys {
+		if first, ok := d.first(k); ok {
+			d.repeated(b, e, first)
+			return
+		}
+	}
+	seq := d.store.seq.Next(d.now, 1+len(e.Deliveries))
+	e.receipt = store.Receipt{EventID: e.Event.ID, EventType: e.Event.Type, Deliveries: len(e.Deliveries)}
+	d.store.keys.Add(e.keys, keys.Place{Digest: e.Digest, Event: seq})
+	d.store.keys.Source(e.Event.Source)
+	b.Events = append(b.Events, record.Event{
+		Seq: seq, Event: e.Event, Revision: e.Revision, Digest: e.Digest, Keys: e.joined, Deliveries: len(e.Deliveries),
+	})
+	b.records = append(b.records, e.record)
+	for i, del := range e.Deliveries {
+		d.delivery(b, e, del, seq, seq+1+int64(i))
+	}
+}
+
+// first finds what came first with a key, in this commit or before.
+func (d *decider) first(k store.Key) (keys.Place, bool) {
+	if at, ok := d.seen[k]; ok {
+		return at, true
+	}
+	return d.store.keys.Recent(k, d.now)
+}
+
+func (d *decider) delivery(b *batch, e *pendingEntry, del *store.Delivery, event, seq int64) {
+	del.Seq, del.EventSeq, del.EventID, del.Event = seq, event, e.Event.ID, e.Event
+	if del.Due.IsZero() {
+		del.Due = d.now
+	}
+	taker := d.store.opts.Taker
+	del.Claimed = taker != nil && taker.Room(del)
+	b.Deliveries = append(b.Deliveries, *del)
+}
+
+// repeated answers for an event whose key came before. A conflict is kept as
+// evidence: stored, but with no deliveries.
+func (d *decider) repeated(b *batch, e *pendingEntry, first keys.Place) {
+	if first.Digest == e.Digest {
+		e.first = first.Event
+		e.receipt = store.Receipt{EventID: e.Event.ID, EventType: e.Event.Type, Duplicate: true}
+		return
+	}
+	e.err = store.ErrConflict
+	b.Events = append(b.Events, record.Event{
+		Seq: d.store.seq.Next(d.now, 1), Event: e.Event, Revision: e.Revision, Digest: e.Digest, Conflict: true,
+	})
+	b.records = append(b.records, e.record)
+}

@@ -1,0 +1,157 @@
+package fill
+
+import (
+	"database/sql/driver"
+	"sort"
+
+	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
+)
+
+var (
+	insertEvents = conn.NewBulk(`INSERT INTO events
+(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, 14)
+	insertDeliveries = conn.NewBulk(`INSERT INTO deliveries
+(seq,event,route,engine,workflow,input,key,state,claimed,due,
+attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process) VALUES `, 20)
+	insertAttempts = conn.NewBulk(`INSERT OR REPLACE INTO attempts
+(delivery,number,started,ended,outcome,message,process) VALUES `, 7)
+)
+
+// rows collects the new rows of a transaction. Deliveries stay open to changes
+// until they are flushed.
+type rows struct {
+	events, values []driver.Value
+	deliveries     []store.Delivery
+	// sources that the table has.
+	sources map[string]bool
+}
+
+// reset forgets a transaction that failed.
+func (r *rows) reset() {
+	r.sources = nil
+	r.clear()
+}
+
+func (r *rows) clear() {
+	clear(r.events)
+	clear(r.deliveries)
+	r.events, r.deliveries = r.events[:0], r.deliveries[:0]
+}
+
+// page applies a page and tells how many of its changes ended nothing.
+func (r *rows) page(c *conn.Conn, p *record.Page) (vain int64, err error) {
+	for i := range p.Events {
+		if err := r.event(c, &p.Events[i]); err != nil {
+			return 0, err
+		}
+	}
+	r.deliveries = append(r.deliveries, p.Deliveries...)
+	for i := range p.Slots {
+		if err := putSlot(c, &p.Slots[i]); err != nil {
+			return 0, err
+		}
+	}
+	for i := range p.Changes {
+		ch := &p.Changes[i]
+		found, err := r.change(c, ch)
+		if err != nil {
+			return 0, err
+		}
+		if !found && !ch.State.Open() {
+			vain++
+		}
+	}
+	return vain, nil
+}
+
+func (r *rows) event(c *conn.Conn, e *record.Event) error {
+	ev := e.Event
+	r.events = append(r.events, e.Seq, ev.ID, ev.Source, ev.Type, ev.Subject, record.Micros(ev.Time), ev.ContentType,
+		record.Meta(ev), notNil(ev.Body), e.Revision, int64(e.Deliveries), e.Conflict, e.Digest[:], notNil(e.Keys))
+	if r.sources[ev.Source] {
+		return nil
+	}
+	if r.sources == nil {
+		r.sources = map[string]bool{}
+	}
+	r.sources[ev.Source] = true
+	_, err := c.Exec("INSERT OR IGNORE INTO sources (name) VALUES (?)", ev.Source)
+	return err
+}
+
+func putSlot(c *conn.Conn, s *store.Slot) error {
+	_, err := c.Exec(`INSERT INTO schedules (name,spec,slot) VALUES (?,?,?)
+ON CONFLICT (name) DO UPDATE SET spec=excluded.spec, slot=excluded.slot`, s.Schedule, s.Spec, record.Micros(s.At))
+	return err
+}
+
+// flush writes the rows collected so far.
+func (r *rows) flush(c *conn.Conn) error {
+	if err := insertEvents.Exec(c, r.events); err != nil {
+		return err
+	}
+	r.values = r.values[:0]
+	for i := range r.deliveries {
+		r.values = appendDelivery(r.values, &r.deliveries[i])
+	}
+	err := insertDeliveries.Exec(c, r.values)
+	clear(r.values)
+	r.clear()
+	return err
+}
+
+func appendDelivery(vals []driver.Value, d *store.Delivery) []driver.Value {
+	a := &d.Last
+	return append(vals, d.Seq, d.EventSeq, d.Route, d.Engine, d.Workflow, optional(d.Input), d.Key, int64(d.State), d.Claimed,
+		record.Micros(d.Due), int64(d.Attempt), int64(d.Throttled), record.Micros(d.FirstAttemptAt), d.RunID,
+		record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process)
+}
+
+// collected finds a delivery that has not been flushed.
+func (r *rows) collected(seq int64) *store.Delivery {
+	i := sort.Search(len(r.deliveries), func(i int) bool { return r.deliveries[i].Seq >= seq })
+	if i < len(r.deliveries) && r.deliveries[i].Seq == seq {
+		return &r.deliveries[i]
+	}
+	return nil
+}
+
+// change applies a change and tells whether its delivery was open.
+func (r *rows) change(c *conn.Conn, ch *store.Change) (found bool, err error) {
+	if ch.AttemptEnded && ch.State.Open() {
+		if err := insertAttempts.Exec(c, attemptRow(ch)); err != nil {
+			return false, err
+		}
+	}
+	if d := r.collected(ch.Delivery.Seq); d != nil {
+		if !d.State.Open() {
+			return false, nil
+		}
+		settle(d, ch)
+		return true, nil
+	}
+	n, err := update(c, ch)
+	return n > 0, err
+}
+
+// settle does to a row in memory what update does to one in the table.
+func settle(d *store.Delivery, c *store.Change) {
+	d.State, d.Claimed, d.Due, d.RunID = c.State, c.Claimed, c.Due, c.RunID
+	d.Attempt, d.Throttled, d.FirstAttemptAt, d.Last = c.Attempts, c.Throttled, c.FirstAttemptAt, c.Attempt
+}
+
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func optional(b []byte) driver.Value {
+	if b == nil {
+		return nil
+	}
+	return b
+}

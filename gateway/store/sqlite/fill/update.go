@@ -1,0 +1,48 @@
+package fill
+
+import (
+	"database/sql/driver"
+
+	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
+)
+
+const updateDelivery = `UPDATE deliveries SET state=?2, claimed=?3, due=?4, attempt=?5, throttled=?6, first_at=?7,
+run_id=?8, started=?9, ended=?10, outcome=?11, message=?12, output=?13, process=?14 WHERE seq=?1 AND state<=2`
+
+// updateSucceeded is updateDelivery for the usual end: the first attempt
+// succeeded and there is nothing more to say.
+const updateSucceeded = `UPDATE deliveries SET state=3, claimed=0, attempt=1, first_at=?2, started=?2, ended=?3,
+outcome='succeeded', process=?4 WHERE seq=?1 AND state<=2`
+
+// plain tells whether updateSucceeded says all that a change does.
+func plain(c *store.Change) bool {
+	a := &c.Attempt
+	return c.State == store.Succeeded && c.Attempts == 1 && c.Throttled == 0 && c.RunID == "" && a.Outcome == "succeeded" &&
+		a.Message == "" && a.Output == nil && a.Started.Equal(c.FirstAttemptAt)
+}
+
+// update writes one change and tells how many rows it found.
+func update(on *conn.Conn, c *store.Change) (int64, error) {
+	if plain(c) {
+		return on.Exec(updateSucceeded, c.Delivery.Seq, record.Micros(c.Attempt.Started), record.Micros(c.Attempt.Ended), c.Attempt.Process)
+	}
+	return on.Exec(updateDelivery, changeRow(c)...)
+}
+
+func changeRow(c *store.Change) []driver.Value {
+	a := &c.Attempt
+	return []driver.Value{
+		c.Delivery.Seq, int64(c.State), c.Claimed, record.Micros(c.Due), int64(c.Attempts), int64(c.Throttled),
+		record.Micros(c.FirstAttemptAt), c.RunID, record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message,
+		optional(a.Output), a.Process,
+	}
+}
+
+func attemptRow(c *store.Change) []driver.Value {
+	a := &c.Attempt
+	return []driver.Value{
+		c.Delivery.Seq, int64(a.Number), record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message, a.Process,
+	}
+}

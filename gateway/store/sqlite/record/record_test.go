@@ -1,0 +1,120 @@
+package record
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/store"
+)
+
+var at = time.Date(2026, 11, 23, 1, 2, 3, 456000, time.UTC)
+
+func entry() *store.Entry {
+	return &store.Entry{
+		Event: &event.Event{
+			ID: "id", Source: "/webhooks/a", Type: "a.b", Subject: "s", Time: at, ContentType: "application/json",
+			Headers: map[string]string{"x-a": "1", "x-b": ""}, Query: map[string]string{"q": "ü"},
+			Extensions: map[string]string{"traceparent": "00"}, Body: []byte("\x00\xff{"),
+		},
+		Revision: "r1", Digest: store.Digest{1, 2, 3},
+		Deliveries: []*store.Delivery{
+			{Route: "one", Engine: "e", Workflow: "w", Key: "k", Input: []byte{}},
+			{Route: "two", Engine: "e", Workflow: "w", State: store.Waiting, Due: at.Add(time.Hour)},
+		},
+	}
+}
+
+func change() *store.Change {
+	return &store.Change{
+		Delivery: &store.Delivery{Seq: 1 << 60}, State: store.Pending, Due: at, RunID: "run", Attempts: 3, Throttled: 1, FirstAttemptAt: at,
+		Attempt: store.Attempt{
+			Number: 3, Started: at, Ended: at.Add(time.Second), Outcome: "retryable", Message: "m", Output: []byte(`{"a":1}`), Process: "e/7",
+		},
+		AttemptEnded: true,
+	}
+}
+
+func page() []byte {
+	keys := []byte("0123456789abcdef")
+	body := Entry(nil, entry(), keys)
+	b := AppendEvent(nil, 100, at, false, body)
+	b = AppendEvent(b, 200, at, true, body)
+	b = AppendSlot(b, &store.Slot{Schedule: "n", Spec: "every 5s", At: at})
+	b = AppendChange(b, change())
+	return AppendChange(b, &store.Change{Delivery: &store.Delivery{Seq: 7}, State: store.Succeeded})
+}
+
+func TestRoundTrip(t *testing.T) {
+	got, err := Read(page())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := entry()
+	one, two := *e.Deliveries[0], *e.Deliveries[1]
+	for i, d := range []*store.Delivery{&one, &two} {
+		d.Seq, d.EventSeq, d.EventID, d.Event = int64(101+i), 100, "id", e.Event
+	}
+	one.Due = at
+	want := &Page{
+		Events: []Event{
+			{Seq: 100, Event: e.Event, Revision: "r1", Deliveries: 2, Digest: e.Digest, Keys: []byte("0123456789abcdef")},
+			{Seq: 200, Event: e.Event, Revision: "r1", Conflict: true, Digest: e.Digest},
+		},
+		Deliveries: []store.Delivery{one, two},
+		Slots:      []store.Slot{{Schedule: "n", Spec: "every 5s", At: at}},
+		Changes:    []store.Change{*change(), {Delivery: &store.Delivery{Seq: 7}, State: store.Succeeded}},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(event.Event{})); diff != "" {
+		t.Errorf("(-put +got):\n%s", diff)
+	}
+	if e := got.Event(200); e == nil || e.Seq != 200 || got.Event(101) != nil || got.Event(99) != nil {
+		t.Errorf("event 200 is %+v", e)
+	}
+}
+
+// A page cut anywhere is refused, but between its items.
+func TestCut(t *testing.T) {
+	whole := page()
+	refused := 0
+	for n := range whole {
+		if _, err := Read(whole[:n:n]); err != nil {
+			refused++
+		}
+	}
+	if want := len(whole) - 5; refused != want {
+		t.Errorf("%d of %d cuts refused, want %d", refused, len(whole), want)
+	}
+}
+
+func TestMeta(t *testing.T) {
+	for _, ev := range []*event.Event{{}, entry().Event, {Headers: map[string]string{"a\"b": "\\\u2028é\x01"}}} {
+		var got event.Event
+		if err := ReadMeta(Meta(ev), &got); err != nil {
+			t.Error(err)
+		}
+		want := event.Event{Headers: ev.Headers, Query: ev.Query, Extensions: ev.Extensions}
+		if diff := cmp.Diff(&want, &got, cmpopts.IgnoreUnexported(event.Event{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-put +got):\n%s", diff)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(page())
+	f.Add([]byte{kindEvent, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before := bytes.Clone(b)
+		p, err := Read(b)
+		if !bytes.Equal(before, b) {
+			t.Error("the input was changed")
+		}
+		if err == nil && len(b) > 0 && p.Empty() {
+			t.Error("nothing read, no error")
+		}
+	})
+}
