@@ -51,6 +51,8 @@ const (
 	// maxBatch bounds one transaction, and so how long a caller can wait, and
 	// maxBatchBytes the bodies in it.
 	maxBatch, maxBatchBytes = 512, 8 << 20
+	// replayBytes is how much of the journal one transaction brings over at a start.
+	replayBytes = 4 << 20
 	// againTime is how long a change waits that met a full disk. Space comes
 	// back by retention or by a person; a second is soon enough.
 	againTime = time.Second
@@ -181,17 +183,25 @@ func (s *Store) replay() (err error) {
 	if s.journal, err = journal.Open(s.opts.Dir, salt); err != nil {
 		return err
 	}
+	var some []*fill.Batch
+	size := 0
 	err = s.journal.Replay(s.fill.Filled(), func(number uint64, payload []byte) error {
 		page, err := record.Read(payload)
 		if err != nil {
 			return err
 		}
-		return s.fill.Apply([]*fill.Batch{{Page: *page, Number: number}}, false)
+		some, size = append(some, &fill.Batch{Page: *page, Number: number}), size+len(payload)
+		if size < replayBytes {
+			return nil
+		}
+		err = s.fill.Apply(some, false)
+		some, size = some[:0], 0
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.fill.Apply(nil, true)
+	return s.fill.Apply(some, true)
 }
 
 func (s *Store) filling() fill.Options {
