@@ -130,6 +130,8 @@ func credential(name string) bool {
 	case "authorization", "proxy-authorization", "cookie", "set-cookie", "token", "secret", "password",
 		"key", "api_key", "apikey", "x-api-key", "access_token", "signature", "sig":
 		return true
+	case "i-twilio-idempotency-token":
+		return false // an id, whatever its name
 	}
 	for _, suffix := range []string{"-token", "-secret", "_token", "_secret", "-password", "_password"} {
 		if strings.HasSuffix(name, suffix) {
