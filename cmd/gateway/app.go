@@ -124,7 +124,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.trusted.Key, "tls-key", "", "its key: PEM `file` (or GATEWAY_TLS_KEY)")
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
-		a.runCommand(), a.validateCommand(), a.sendCommand(), a.eventsCommand(), a.deliveriesCommand(),
+		a.runCommand(), a.validateCommand(), a.sendCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(),
 		a.statusCommand(), a.reloadCommand(), a.versionCommand(),
 	)
 	a.noteRuns(root)

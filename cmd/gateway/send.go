@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/textproto"
 	"os"
 	"strings"
 
@@ -43,16 +42,11 @@ admin address.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.send(c.Context(), f) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.webhook, "webhook", "", "`name` of the webhook in the configuration")
+	f.signing(c)
 	flags.StringVar(&f.url, "url", "", "send the webhook to this `URL` instead of the running gateway's")
-	flags.StringVar(&f.event, "event", "", "what `event` it is, where a header says so: X-GitHub-Event, X-Shopify-Topic, …")
-	flags.StringVar(&f.key, "key", "", "sign with this `key`, text or @file, instead of the configuration's secret")
-	flags.StringArrayVarP(&f.headers, "header", "H", nil, "add a `header` to the webhook: 'Name: value'")
 	flags.StringVar(&f.typ, "type", "", "`type` of an event by hand")
 	flags.StringVar(&f.source, "source", "", "`source` of an event by hand (default /api)")
 	flags.StringVar(&f.subject, "subject", "", "`subject` of an event by hand")
-	flags.StringVarP(&f.data, "data", "d", "", "the body: JSON text, @file, or - for stdin")
-	flags.StringVar(&f.id, "id", "", "delivery or event `id` (default a new one); the same again is a duplicate")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show the same request for curl")
 	c.MarkFlagsOneRequired("webhook", "type")
 	c.MarkFlagsMutuallyExclusive("webhook", "type")
@@ -63,6 +57,17 @@ admin address.`,
 		c.MarkFlagsMutuallyExclusive("type", ofWebhook)
 	}
 	return c
+}
+
+// signing are the flags for what is signed, and how.
+func (f *sendFlags) signing(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.webhook, "webhook", "", "`name` of the webhook in the configuration")
+	flags.StringVar(&f.event, "event", "", "which `event` it is, where a header says so: X-GitHub-Event, X-Shopify-Topic, …")
+	flags.StringVar(&f.key, "key", "", "sign with this `key`, text or @file, not with the configuration's secret; discord and v1a need their private one")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "add a `header` to the webhook: 'Name: value'")
+	flags.StringVarP(&f.data, "data", "d", "", "the body: text, @file, or - for stdin")
+	flags.StringVar(&f.id, "id", "", "delivery or event `id` (default a new one); the same again is a duplicate")
 }
 
 func (a *app) send(ctx context.Context, f sendFlags) error {
@@ -159,17 +164,3 @@ func (a *app) curl(url string, header http.Header, data string) {
 
 // quote makes one word of the shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// readHeaders reads 'Name: value' as it is given to curl.
-func readHeaders(lines []string) (http.Header, error) {
-	h := http.Header{}
-	for _, line := range lines {
-		name, value, ok := strings.Cut(line, ":")
-		name = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))
-		if !ok || name == "" || strings.ContainsAny(line, "\r\n") {
-			return nil, usage("header %q is not like 'Name: value'", line)
-		}
-		h.Add(name, strings.TrimSpace(value))
-	}
-	return h, nil
-}

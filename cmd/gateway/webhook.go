@@ -4,20 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/event-gateway/gateway/cmd/gateway/remote"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
-	"github.com/event-gateway/gateway/gateway"
 	"github.com/event-gateway/gateway/gateway/config"
-	"github.com/event-gateway/gateway/gateway/verify"
 )
 
 // sendWebhook signs a body as the webhook's sender would, and sends it.
@@ -44,12 +37,6 @@ func (a *app) sendWebhook(ctx context.Context, f sendFlags, body []byte) error {
 		return err
 	}
 	return a.showAnswer(resp, text)
-}
-
-// calledAt is the URL that a sender would call, which some schemes sign.
-func (f *sendFlags) calledAt(doc *config.Document, hook config.Webhook) string {
-	server := doc.Config.Server
-	return cmp.Or(f.url, strings.TrimRight(cmp.Or(server.PublicURL, origin(remote.Reachable(server.Listen), server.TLS)), "/")+hook.Path)
 }
 
 // curlData is the body as curl takes it: the same file where there is one.
@@ -84,74 +71,4 @@ func (a *app) webhook(name string) (*config.Document, config.Webhook, error) {
 func within(path, entry string) bool {
 	rest, ok := strings.CutPrefix(path, entry)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
-}
-
-// signed makes the request: the headers of the scheme, then those that were
-// asked for, which win.
-func (a *app) signed(f sendFlags, doc *config.Document, hook config.Webhook, body []byte) (*verify.Request, error) {
-	extra, err := readHeaders(f.headers)
-	if err != nil {
-		return nil, err
-	}
-	scheme, err := gateway.SchemeOf(hook)
-	if err != nil {
-		return nil, fmt.Errorf("webhook %s: %w", f.webhook, err)
-	}
-	secret, err := a.secret(f.key, scheme, hook)
-	if err != nil {
-		return nil, fmt.Errorf("webhook %s: %w", f.webhook, err)
-	}
-	r := &verify.Request{Method: http.MethodPost, URL: f.calledAt(doc, hook), Body: body, Header: http.Header{
-		"Content-Type": {cmp.Or(extra.Get("Content-Type"), "application/json")}, "User-Agent": {"gateway-send"},
-	}}
-	if err := verify.Sign(scheme, secret, r, a.Now(), cmp.Or(f.id, uuid.NewString())); err != nil {
-		return nil, fmt.Errorf("webhook %s: sign: %w", f.webhook, err)
-	}
-	if err := f.nameEvent(r.Header, extra, scheme, hook.Scheme); err != nil {
-		return nil, err
-	}
-	maps.Copy(r.Header, extra)
-	return r, nil
-}
-
-// nameEvent sets the header in which the scheme's requests say what they are.
-func (f *sendFlags) nameEvent(header, extra http.Header, scheme verify.Scheme, name string) error {
-	in := ""
-	if len(scheme.Types) > 0 {
-		in = scheme.Types[0].From[0].Header
-	}
-	switch {
-	case in == "" && f.event != "":
-		return usage("webhook %s: scheme %s has no header for --event", f.webhook, name)
-	case in != "" && f.event == "" && extra.Get(in) == "":
-		return usage("webhook %s: say which event it is: --event push", f.webhook)
-	case f.event != "":
-		header.Set(in, f.event)
-	}
-	return nil
-}
-
-// secret is what to sign with: the key that was given, or the first of the
-// webhook's secrets that is valid now, known here and can sign.
-func (a *app) secret(key string, scheme verify.Scheme, hook config.Webhook) ([]byte, error) {
-	if scheme.None {
-		return nil, nil
-	}
-	if key != "" {
-		text, err := a.readData(key)
-		return bytes.TrimRight(text, "\r\n"), err
-	}
-	public := false
-	for _, key := range hook.Secrets {
-		value := key.Value.Reveal()
-		usable := key.Value.Known() && len(value) > 0 && (key.Until.IsZero() || a.Now().Before(key.Until))
-		if usable && !scheme.Public(value) {
-			return value, nil
-		}
-		public = public || usable
-	}
-	if public {
-		return nil, errors.New("its secrets are public keys: give the private one with --key @file")
-	}
-	return nil, errors.New("none of its secrets is known here and valid now")
 }

@@ -98,7 +98,7 @@ func (c *checker) secrets(path string, w *Webhook) {
 		if weak := key.Value.weakness(); weak != "" {
 			c.report(at, "the secret "+weak, "")
 			sound = false
-		} else if key.Value.origin == decode.Literal {
+		} else if key.Value.origin == decode.Literal && !isPublicKey(w.Scheme, key.Value) {
 			c.warn(at, "the secret is in the file itself", "write ${env:NAME} or ${file:path}")
 		}
 		usable = append(usable, key)
@@ -111,6 +111,11 @@ func (c *checker) secrets(path string, w *Webhook) {
 	case len(usable) > 0 && sound && !slices.ContainsFunc(usable, func(k Key) bool { return !expired(k) }):
 		c.warn(path+".secrets", "every secret has expired", "nothing can be verified any more")
 	}
+}
+
+// isPublicKey tells of a webhook's secrets those that are none.
+func isPublicKey(scheme string, s Secret) bool {
+	return scheme == "discord" || scheme == "standard-webhooks" && strings.HasPrefix(string(s.Reveal()), "whpk_")
 }
 
 // reported tells whether the walker has already complained below path.
