@@ -39,8 +39,8 @@ type retrier struct {
 }
 
 const (
-	standardSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	sharedToken    = "a token that both sides know"
+	senderSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	sharedToken  = "a token that both sides know"
 )
 
 func retriers() []retrier {
@@ -65,8 +65,8 @@ func retriers() []retrier {
 		{name: "stripe", scheme: "stripe", body: inside(`{"id":ID,"type":"charge.succeeded"}`), resigned: true},
 		{name: "slack", scheme: "slack", body: inside(`{"type":"event_callback","event_id":ID}`), resigned: true,
 			retry: http.Header{"X-Slack-Retry-Num": {"1"}, "X-Slack-Retry-Reason": {"http_timeout"}}},
-		{name: "standard", scheme: "standard-webhooks", secret: standardSecret, body: outside, resigned: true},
-		{name: "gitlab", scheme: "gitlab", secret: standardSecret, body: outside, resigned: true},
+		{name: "standard", scheme: "standard-webhooks", secret: senderSecret, body: outside, resigned: true},
+		{name: "gitlab", scheme: "gitlab", secret: senderSecret, body: outside, resigned: true},
 		{name: "discord", scheme: "discord", secret: hex.EncodeToString(private), keys: keyed(hex.EncodeToString(public)), body: inside(`{"type":2,"id":ID}`), resigned: true},
 		// For up to 48 hours.
 		{name: "pagerduty", scheme: "pagerduty", body: inside(`{"event":{"event_type":"incident.triggered","id":ID}}`)},
