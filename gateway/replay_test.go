@@ -167,6 +167,12 @@ func doors(t *testing.T, all []retrier) (g *Gateway, base string) {
 		}
 		text += fmt.Sprintf("  %s:\n    scheme: %s\n    %s\n", r.name, r.scheme, r.keys)
 	}
+	return serve(t, text)
+}
+
+// serve runs a gateway for as long as the test runs.
+func serve(t *testing.T, text string) (g *Gateway, base string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "gateway.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
