@@ -72,16 +72,15 @@ func (hook *Webhook) conform(ev *event.Event) error {
 	return nil
 }
 
-// contentKey is what tells one signed content from others, and the digest of the
-// body alone. Where a form's fields are signed they are the content: there are
-// many ways to spell them.
+// contentKey is what tells one signed content from others, and the digest of
+// the body. Where a form's fields are signed these are digested: there are many
+// ways to spell them.
 func (hook *Webhook) contentKey(body []byte, signed verify.Result) (store.Key, store.Digest) {
-	digest := store.DigestOf(body)
-	content := digest
 	if signed.Form != nil {
-		content = store.DigestOf(signed.Form)
+		body = signed.Form
 	}
-	return store.KeyOf("signed", hook.source, signed.Timestamp, signed.URL, string(content[:])), digest
+	digest := store.DigestOf(body)
+	return store.KeyOf("signed", hook.source, signed.Timestamp, signed.URL, string(digest[:])), digest
 }
 
 // name gives the event its id and type.
