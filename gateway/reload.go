@@ -154,7 +154,9 @@ func differences(a, b *config.Config) (list []string) {
 			list = append(list, section+":"+names)
 		}
 	}
-	add("server", diff(serverKeys(a.Server), serverKeys(b.Server)))
+	if a.Version != 0 { // there was a server before
+		add("server", diff(serverKeys(a.Server), serverKeys(b.Server)))
+	}
 	add("engines", diff(a.Engines, b.Engines))
 	add("webhooks", diff(a.Webhooks, b.Webhooks))
 	add("schedules", diff(a.Schedules, b.Schedules))

@@ -2,16 +2,55 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 )
 
-// collectAt is how much the heap may grow between two collections, in percent.
-// The gateway holds little and makes garbage with every event: Go's 100 would
-// collect some ten times a second under load. GOGC overrides it.
-const collectAt = 400
+// The gateway holds little and makes garbage with every event: Go's own rule,
+// a heap of twice what is in use, would collect some ten times a second. So the
+// heap may be five times as large, but no more than fits into roomy together with
+// all else of the runtime's, or into a quarter more than is in use: else what
+// strangers make it hold for a moment would cost five times that. GOGC and
+// GOMEMLIMIT, when set, rule instead.
+const (
+	collectAt = 400 // percent
+	roomy     = 48 << 20
+)
 
 func tuneMemory() {
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(collectAt)
+	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
+		if _, set := os.LookupEnv(name); set {
+			return
+		}
 	}
+	debug.SetGCPercent(collectAt)
+	debug.SetMemoryLimit(roomy)
+	afterCollection(roomy)
+}
+
+// afterCollection sets the limit anew each time a collection has told what is
+// in use: then the runtime drops what nobody holds, and says so.
+func afterCollection(limit int64) {
+	runtime.AddCleanup(new([16]byte), func(before int64) {
+		now := limitFor(inUse())
+		if now != before {
+			debug.SetMemoryLimit(now)
+		}
+		afterCollection(now)
+	}, limit)
+}
+
+func limitFor(used int64) int64 { return max(roomy, used+used/4) }
+
+// inUse is what the latest collection found in use.
+func inUse() (sum int64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}, {Name: "/memory/classes/metadata/other:bytes"}}
+	metrics.Read(samples)
+	for _, s := range samples {
+		if s.Value.Kind() == metrics.KindUint64 {
+			sum += int64(s.Value.Uint64())
+		}
+	}
+	return sum
 }

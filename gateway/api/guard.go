@@ -23,7 +23,9 @@ func NewServer(h http.Handler, log *zap.Logger) *http.Server {
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          zap.NewStdLog(log),
+		// OPTIONS * would be answered 200 without asking the handler.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     zap.NewStdLog(log),
 	}
 }
 

@@ -49,10 +49,11 @@ func (h *Handler) Panics() uint64 { return h.panics.Load() }
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.recover(w, r)
-	if len(r.TransferEncoding) > 0 {
-		// A Content-Length beside it has been dropped, but a proxy in front may
-		// have believed that: what follows on this connection may be a request
-		// that the proxy has never seen (RFC 9112, 6.1).
+	if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
+		// A Content-Length beside chunks, or chunks in HTTP/1.0, have been
+		// dropped, but a proxy in front may have believed them: what follows on
+		// this connection may be a request that the proxy has never seen (RFC
+		// 9112, 6.1).
 		w.Header().Set("Connection", "close")
 	}
 	table := h.Table()

@@ -17,7 +17,7 @@ var (
 // step is how much of a large body is read before more memory is set aside: a
 // sender that only claims to have much to say gets no more than this, so that
 // all connections together, each of them silent, cannot use up the budget.
-const step = 8 << 10
+const step = 1 << 10
 
 // read takes the whole body, at most limit bytes, and never a part of it. held
 // is what was taken from the budget and must be given back, also on an error.
@@ -49,11 +49,11 @@ func (h *Handler) read(r *http.Request, limit int64) (body []byte, held int64, e
 	return body, held, nil
 }
 
-// nextSize is how large the buffer becomes: four times as large, exactly what
+// nextSize is how large the buffer becomes: eight times as large, exactly what
 // was announced, or, when nothing was, one byte more than the limit so that what
 // is too large shows itself.
 func nextSize(held, announced, limit int64) int64 {
-	size := max(step, 4*held)
+	size := max(step, 8*held)
 	if announced >= 0 {
 		return min(size, announced)
 	}

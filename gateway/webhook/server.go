@@ -32,6 +32,8 @@ func NewServer(h http.Handler, log *zap.Logger) (*http.Server, error) {
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          errors,
+		// OPTIONS * would be answered 200 without asking the handler.
+		DisableGeneralOptionsHandler: true,
 	}, nil
 }
 

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"math"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// The limit follows what is in use. It is not parallel: it is about all of the
+// process.
+func TestTuneMemory(t *testing.T) {
+	limit := func() int64 { return debug.SetMemoryLimit(-1) }
+	defer debug.SetMemoryLimit(limit())
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	t.Setenv("GOMEMLIMIT", "off")
+	tuneMemory()
+	if limit() != math.MaxInt64 {
+		t.Error("GOMEMLIMIT is set, and another limit holds")
+	}
+	held := make([]byte, 100<<20)
+	afterCollection(0)
+	until := time.Now().Add(10 * time.Second)
+	for runtime.GC(); limit() == math.MaxInt64; runtime.GC() {
+		if time.Now().After(until) {
+			t.Fatal("nothing follows a collection")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if got := limit(); got < 125<<20 || got > 190<<20 {
+		t.Errorf("with 100 MiB in use the limit is %d MiB", got>>20)
+	}
+	runtime.KeepAlive(held)
+	if got := limitFor(1 << 20); got != roomy {
+		t.Errorf("with 1 MiB in use the limit is %d", got)
+	}
+}
