@@ -148,6 +148,9 @@ func webhookStatus(snap *snapshot) (list []api.WebhookStatus) {
 			Accepted: s.Accepted, Duplicates: s.Duplicates, Handshakes: s.Handshakes, Marked: s.Marked,
 			Rejected: s.Rejected, LastAt: s.Last,
 		}
+		if skew := s.Skew.Seconds(); s.Timed {
+			w.ClockSkew = &skew
+		}
 		for i, at := range s.Secrets {
 			if at.IsZero() {
 				continue

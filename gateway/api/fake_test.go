@@ -151,7 +151,7 @@ func fullReport() StatusReport {
 			{Name: "exec", Up: true, State: "ready", PID: 42, Version: "1.0", SHA256: "ab12", InFlight: 1, Limit: 32, StartedAt: noon.Add(-time.Hour)},
 			{Name: "http", State: "crash_loop", Restarts: 5, Limit: 32, LastError: "exit status 2"}},
 		Webhooks: []WebhookStatus{{Name: "github_push", Path: "/webhooks/github_push", Scheme: "github", Accepted: 28, Duplicates: 2,
-			Rejected: map[string]uint64{"signature": 3}, LastAt: noon.Add(-10 * time.Second), LastSecret: "0",
+			Rejected: map[string]uint64{"signature": 3}, LastAt: noon.Add(-10 * time.Second), LastSecret: "0", ClockSkew: new(1.5),
 			Secrets: map[string]time.Time{"0": noon.Add(-10 * time.Second), "1": {}}}},
 		Schedules: []ScheduleStatus{{Name: "nightly", Spec: "30 2 * * *", Next: noon.Add(14 * time.Hour), Last: noon.Add(-10 * time.Hour)}},
 		Routes: []RouteStatus{{Name: "deploy-main", Events: []string{"github.push"}, Engine: "exec", Workflow: "deploy", Matched: 9,

@@ -128,6 +128,9 @@ func (out sink) webhook(w WebhookStatus) {
 	for reason, n := range w.Rejected {
 		out.counter(name, help, float64(n), "webhook", w.Name, "result", reason)
 	}
+	if w.ClockSkew != nil {
+		out.gauge("gateway_webhook_clock_skew_seconds", "How far the time of the last signed request was behind ours.", *w.ClockSkew, "webhook", w.Name)
+	}
 	for secret, at := range w.Secrets {
 		out.moment("gateway_webhook_secret_last_match_timestamp_seconds",
 			"When a signature last matched this secret.", at, "webhook", w.Name, "secret", secret)

@@ -150,6 +150,9 @@ type WebhookStatus struct {
 	// Rejected counts by reason: signature, stale, too_large, rate, ….
 	Rejected map[string]uint64 `json:"rejected,omitempty"`
 	LastAt   time.Time         `json:"last_at,omitzero"`
+	// ClockSkew is how many seconds the time of the last signed request was
+	// behind ours; absent where no time was signed.
+	ClockSkew *float64 `json:"clock_skew_seconds,omitempty"`
 	// LastSecret is the place of the secret that matched last: "0" is the
 	// first. Secrets tells for each when it last matched.
 	LastSecret string               `json:"last_secret,omitempty"`

@@ -136,12 +136,13 @@ func (p Proof) compile() (*prover, error) {
 // Scheme is the scheme, its header names in canonical form.
 func (v *Verifier) Scheme() *Scheme { return &v.scheme }
 
-// Verify checks a request at a moment. The error is always a Reason.
+// Verify checks a request at a moment. The error is always a Reason; of a stale
+// request there is SignedAt and no more.
 func (v *Verifier) Verify(r *Request, now time.Time) (Result, error) {
 	if v.scheme.None {
 		return Result{Secret: -1}, nil
 	}
-	refused := Missing
+	refused, last := Missing, Result{}
 	for _, p := range v.provers {
 		result, err := p.verify(r, now)
 		if err == nil {
@@ -149,10 +150,10 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Result, error) {
 		}
 		// What was tried tells more than what was not.
 		if reason := Missing; refused == Missing && errors.As(err, &reason) {
-			refused = reason
+			refused, last = reason, result
 		}
 	}
-	return Result{}, refused
+	return last, refused
 }
 
 func (p *prover) verify(r *Request, now time.Time) (Result, error) {
@@ -181,7 +182,7 @@ func (p *prover) verify(r *Request, now time.Time) (Result, error) {
 		}
 	}
 	if p.Timestamp.used() && !within(result.SignedAt, now, p.Timestamp.Tolerance) {
-		return Result{}, Stale
+		return Result{SignedAt: result.SignedAt}, Stale
 	}
 	return result, nil
 }

@@ -74,6 +74,10 @@ type counters struct {
 	invalid, refused, failed, rate atomic.Uint64
 	unverified                     [int(verify.Stale) + 1]atomic.Uint64
 	last                           moment
+	// skew is what our clock had on the sender's at the last request that was
+	// rightly signed with a time, stale or not.
+	skew  atomic.Int64
+	timed atomic.Bool // there was one
 	// left is what is left of the rate of all senders together.
 	left gate.Bucket
 }
@@ -94,6 +98,14 @@ func (c *counters) matched(secrets []*moment, secret int, now time.Time) {
 	}
 }
 
+func (c *counters) signedAt(at, now time.Time) {
+	if at.IsZero() {
+		return
+	}
+	c.skew.Store(int64(now.Sub(at)))
+	c.timed.Store(true)
+}
+
 // Status is what a webhook has counted since the gateway started.
 type Status struct {
 	Name, Path, Scheme string
@@ -112,7 +124,11 @@ type Status struct {
 	// last matched, LastSecret the index of the latest one, -1 when none did.
 	Last       time.Time
 	LastSecret int
-	Secrets    []time.Time
+	// Skew is how far the time of the last signed request was behind ours, if
+	// one was Timed.
+	Skew    time.Duration
+	Timed   bool
+	Secrets []time.Time
 }
 
 // Status of all webhooks in the table, by name.
@@ -130,7 +146,7 @@ func (w *Webhook) status() Status {
 	s := Status{
 		Name: w.spec.Name, Path: w.spec.Path, Scheme: w.spec.SchemeName, Insecure: w.spec.Scheme.None,
 		Accepted: c.accepted.Load(), Duplicates: c.duplicates.Load(), Handshakes: c.handshakes.Load(), Marked: c.marked.Load(), Rejected: map[string]uint64{},
-		Last: c.last.get(), LastSecret: -1,
+		Last: c.last.get(), LastSecret: -1, Skew: time.Duration(c.skew.Load()), Timed: c.timed.Load(),
 	}
 	for reason, n := range map[string]*atomic.Uint64{
 		"conflict": &c.conflict, "invalid": &c.invalid, "schema": &c.schema, "too_large": &c.tooLarge, "unsupported": &c.unsupported,

@@ -106,6 +106,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, 
 	}
 	request := table.request(hook, r, body)
 	signed, err := hook.verifier.Verify(&request, now)
+	count.signedAt(signed.SignedAt, now)
 	if err == nil && hook.handshakes.Forgeable(body) {
 		err = verify.Mismatch
 	}

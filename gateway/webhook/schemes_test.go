@@ -251,3 +251,28 @@ func TestProofsAreNotKept(t *testing.T) {
 		}
 	}
 }
+
+// Rule 3 wants to know whose clock is wrong: the skew of what was rightly signed,
+// be it stale, and of nothing else.
+func TestRule3Skew(t *testing.T) {
+	t.Parallel()
+	spec := webhook.Spec{Name: "slack", Scheme: preset("slack"), Secrets: keys(secret)}
+	hook, err := webhook.Compile(spec, webhook.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := webhook.NewTable([]*webhook.Webhook{hook}, webhook.Front{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &webhook.Handler{Table: func() *webhook.Table { return table }, Intake: &desk{}, Log: zap.NewNop()}
+	forged := signedFor(t, "slack", "", "", "{}", time.Now())
+	forged.Header.Set("X-Slack-Request-Timestamp", "1")
+	if serve(h, forged); table.Status()[0].Timed {
+		t.Error("a forged time counts")
+	}
+	serve(h, signedFor(t, "slack", "", "", "{}", time.Now().Add(-time.Hour)))
+	if s := table.Status()[0]; !s.Timed || s.Skew < time.Hour || s.Skew > time.Hour+time.Minute {
+		t.Errorf("skew %v, %t", s.Skew, s.Timed)
+	}
+}
