@@ -93,7 +93,7 @@ func Compile(spec Spec, registry *Registry) (*Webhook, error) {
 	}
 	w.counters, w.secrets = registry.of(spec.Name, spec.Secrets)
 	w.limiter = registry.limiter
-	w.spec.Secrets = nil
+	w.spec.Secrets, w.spec.Challenges = nil, nil
 	return w, nil
 }
 
