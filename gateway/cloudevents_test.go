@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +71,46 @@ routes:
 		}
 		if diff := cmp.Diff(want(id), got.Event); diff != "" || got.Input["tier"] != "gold" {
 			t.Errorf("%s: input %v, event (-want +got):\n%s", id, got.Input, diff)
+		}
+	}
+}
+
+// A batch is stored whole or not at all, and what it did not store is free to
+// come again.
+func TestBatchIsAllOrNothing(t *testing.T) {
+	g, base := serve(t, fmt.Sprintf(`version: 1
+server: {listen: 127.0.0.1:0, admin: 127.0.0.1:0}
+store: {path: ./data, min_free: 1MiB}
+webhooks:
+  cloud: {scheme: cloudevents, secrets: ["%s"], cloudevents: {batch: 10}}
+`, sharedToken))
+	header := http.Header{"Authorization": {"Bearer " + sharedToken}, "Content-Type": {"application/cloudevents-batch+json"}}
+	send := func(ids ...string) verdict {
+		var all []string
+		for _, id := range ids {
+			id, data, _ := strings.Cut(id, "=")
+			all = append(all, fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/shop","type":"order","data":%q}`, id, data))
+		}
+		return sending{header, base + "/webhooks/cloud", []byte("[" + strings.Join(all, ",") + "]")}.send(t)
+	}
+	for i, tt := range []struct {
+		ids    []string
+		status int
+		stored int
+	}{
+		{[]string{"a=1", "b=1"}, 202, 2},
+		{[]string{"b=1", "c=1"}, 202, 3},
+		{[]string{"d=1", "a=2", "e=1"}, 409, 4}, // the conflict itself is kept
+		{[]string{"f=1", "f=2"}, 409, 5},
+		{[]string{"d=2", "e=1", "f=3"}, 202, 8},
+		{nil, 202, 8},
+	} {
+		if v := send(tt.ids...); v.status != tt.status {
+			t.Errorf("%d: %+v", i, v)
+		}
+		list, err := g.store.Events(context.Background(), store.EventFilter{Page: store.Page{Limit: 100}})
+		if err != nil || len(list) != tt.stored {
+			t.Errorf("%d: %d stored, %v", i, len(list), err)
 		}
 	}
 }

@@ -195,6 +195,10 @@ func doorOf(t *testing.T, doc *config.Document) *counter {
 	return c
 }
 
+func (c *counter) AcceptAll(context.Context, []*store.Entry) ([]store.Receipt, error) {
+	return nil, nil
+}
+
 func (c *counter) Accept(_ context.Context, ev *event.Event, _ []store.Key, _ store.Digest) (store.Receipt, error) {
 	c.last = ev
 	return store.Receipt{EventID: ev.ID, EventType: ev.Type}, nil

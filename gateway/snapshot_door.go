@@ -52,7 +52,7 @@ func cloudEvents(w config.Webhook) *webhook.CloudEvents {
 		}
 		return &webhook.CloudEvents{}
 	}
-	return &webhook.CloudEvents{Origins: w.CloudEvents.Origins}
+	return &webhook.CloudEvents{Origins: w.CloudEvents.Origins, Batch: w.CloudEvents.Batch}
 }
 
 // schema compiles the schema of a webhook; nil without one.

@@ -29,10 +29,16 @@ func (c *checker) challenge(path string, ch *Challenge) {
 	}
 }
 
+// maxEvents bounds what is committed at once for one request.
+const maxEvents = 1000
+
 // cloudEvents checks how a webhook takes CloudEvents.
 func (c *checker) cloudEvents(path string, ce *CloudEvents) {
 	if ce == nil {
 		return
+	}
+	if ce.Batch > maxEvents {
+		c.report(path+".batch", fmt.Sprintf("must be at most %d", maxEvents), "")
 	}
 	for i, origin := range ce.Origins {
 		at := fmt.Sprintf("%s.origins[%d]", path, i)

@@ -193,9 +193,8 @@ func (f *File) UnmarshalText(text []byte) error {
 
 // CloudEvents says how a webhook takes CloudEvents.
 type CloudEvents struct {
-	Origins []string `yaml:"origins"` // may be granted what they ask for by OPTIONS; empty: any
-
-	_ struct{} `later:"batch"`
+	Origins []string `yaml:"origins"`       // may be granted what they ask for by OPTIONS; empty: any
+	Batch   int      `yaml:"batch" min:"1"` // events that one request may bring; 0: batches are refused
 }
 
 // Schedule makes events by the clock. Exactly one of Cron and Every is set.

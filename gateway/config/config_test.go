@@ -68,6 +68,7 @@ func TestFull(t *testing.T) {
 		"origins":        {partner.CloudEvents.Origins, []string{"events.example.com"}},
 		"schema":         {[]string{partner.Schema.Path, string(partner.Schema.Text), partner.OnInvalid}, []string{filepath.Join(dir, "partner-schema.json"), `{"type": "object", "required": ["kind"]}` + "\n", "accept"}},
 		"schema watched": {slices.Contains(doc.Files, filepath.Join(dir, "partner-schema.json")), true},
+		"batch":          {partner.CloudEvents.Batch, 1000},
 		"empty is there": {cfg.Webhooks["open"].CloudEvents, &CloudEvents{}},
 		"schedule type":  {cfg.Schedules["heartbeat"].Type, "schedule.heartbeat"},
 		"schedule data":  {string(cfg.Schedules["nightly-report"].Data), `{"recipients":["team@company.com"],"report_type":"sales_summary"}`},

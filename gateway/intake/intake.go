@@ -18,6 +18,7 @@ import (
 // Store is where events go.
 type Store interface {
 	Append(ctx context.Context, e *store.Entry) (store.Receipt, error)
+	AppendAll(ctx context.Context, es []*store.Entry) ([]store.Receipt, error)
 }
 
 // Rules are the routes of one configuration revision.
@@ -63,6 +64,29 @@ func (in *Intake) Accept(ctx context.Context, ev *event.Event, keys []store.Key,
 	return in.append(ctx, e)
 }
 
+// AcceptAll routes and commits several events, all of them or none. Of the
+// entries, Event, Keys and Digest are given.
+func (in *Intake) AcceptAll(ctx context.Context, es []*store.Entry) ([]store.Receipt, error) {
+	for i, e := range es {
+		routed, err := in.entry(e.Event)
+		if err != nil {
+			in.counts.Refused.Add(1)
+			return nil, err
+		}
+		routed.Keys, routed.Digest = e.Keys, e.Digest
+		es[i] = routed
+	}
+	receipts, err := in.store.AppendAll(ctx, es)
+	if err != nil {
+		in.count(store.Receipt{}, err)
+		return nil, err
+	}
+	for _, receipt := range receipts {
+		in.count(receipt, nil)
+	}
+	return receipts, nil
+}
+
 // Fire accepts the event of a schedule's slot: once, whoever fires it and
 // however often.
 func (in *Intake) Fire(ctx context.Context, ev *event.Event, slot store.Slot) error {
@@ -79,6 +103,11 @@ func (in *Intake) Fire(ctx context.Context, ev *event.Event, slot store.Slot) er
 
 func (in *Intake) append(ctx context.Context, e *store.Entry) (store.Receipt, error) {
 	receipt, err := in.store.Append(ctx, e)
+	in.count(receipt, err)
+	return receipt, err
+}
+
+func (in *Intake) count(receipt store.Receipt, err error) {
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		in.counts.Conflicts.Add(1)
@@ -92,7 +121,6 @@ func (in *Intake) append(ctx context.Context, e *store.Entry) (store.Receipt, er
 			in.counts.Unrouted.Add(1)
 		}
 	}
-	return receipt, err
 }
 
 // entry routes an event from outside; a route that is full refuses it.

@@ -28,6 +28,14 @@ func (l *ledger) Append(_ context.Context, e *store.Entry) (store.Receipt, error
 	return l.receipt, l.err
 }
 
+func (l *ledger) AppendAll(ctx context.Context, es []*store.Entry) (receipts []store.Receipt, err error) {
+	for _, e := range es {
+		receipt, _ := l.Append(ctx, e)
+		receipts = append(receipts, receipt)
+	}
+	return receipts, l.err
+}
+
 // setup is an intake with two routes for push and one whose condition fails.
 func setup(t *testing.T) (*Intake, *ledger, map[string]int, *observer.ObservedLogs) {
 	t.Helper()
@@ -146,5 +154,34 @@ func TestFire(t *testing.T) {
 	l.err = store.ErrFailed
 	if err := in.Fire(ctx, push(), slot); err != store.ErrFailed {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestAcceptAll(t *testing.T) {
+	in, l, pending, _ := setup(t)
+	other := push()
+	other.Type = "nobody.asks"
+	entries := func() []*store.Entry {
+		return []*store.Entry{{Event: push(), Keys: []store.Key{{1}}, Digest: store.Digest{2}}, {Event: other}}
+	}
+	receipts, err := in.AcceptAll(ctx, entries())
+	if err != nil || len(receipts) != 2 || receipts[0].Deliveries != 2 || receipts[1].Deliveries != 0 {
+		t.Fatalf("%+v %v", receipts, err)
+	}
+	if e := l.entries[0]; e.Revision != "r1" || len(e.Keys) != 1 || e.Digest != (store.Digest{2}) || len(e.Deliveries) != 2 {
+		t.Errorf("stored %+v", e)
+	}
+	l.err = store.ErrConflict
+	if receipts, err := in.AcceptAll(ctx, entries()); !errors.Is(err, store.ErrConflict) || receipts != nil {
+		t.Errorf("a conflict: %v %v", receipts, err)
+	}
+	// One event that a route has no room for keeps all of them out.
+	stored := len(l.entries)
+	pending["b"] = 2
+	if _, err := in.AcceptAll(ctx, []*store.Entry{{Event: other}, {Event: push()}}); !errors.Is(err, store.ErrBacklog) || len(l.entries) != stored {
+		t.Errorf("a full route: %v, %d stored", err, len(l.entries)-stored)
+	}
+	if c := in.Counts(); c.Accepted.Load() != 2 || c.Unrouted.Load() != 1 || c.Conflicts.Load() != 1 || c.Refused.Load() != 1 {
+		t.Errorf("counted %d %d %d %d", c.Accepted.Load(), c.Unrouted.Load(), c.Conflicts.Load(), c.Refused.Load())
 	}
 }

@@ -37,19 +37,38 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // together by hand.
 func answerAccepted(w http.ResponseWriter, receipt *store.Receipt) {
 	buffer, _ := buffers.Get().(*[]byte)
-	b := append((*buffer)[:0], `{"status":"accepted","event_id":`...)
+	b := append((*buffer)[:0], `{"status":"accepted",`...)
+	b = append(appendReceipt(b, receipt), "}\n"...)
+	begin(w, typeJSON, http.StatusAccepted)
+	// An answer that cannot be written has no reader to tell.
+	_, _ = w.Write(b)
+	*buffer = b
+	buffers.Put(buffer)
+}
+
+// answerBatch says of each event of a batch what answerAccepted says of one.
+func answerBatch(w http.ResponseWriter, receipts []store.Receipt) {
+	b := []byte(`{"status":"accepted","events":[`)
+	for i := range receipts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendReceipt(append(b, '{'), &receipts[i]), '}')
+	}
+	begin(w, typeJSON, http.StatusAccepted)
+	_, _ = w.Write(append(b, "]}\n"...))
+}
+
+// appendReceipt appends the members of an object.
+func appendReceipt(b []byte, receipt *store.Receipt) []byte {
+	b = append(b, `"event_id":`...)
 	b = appendString(b, receipt.EventID)
 	b = append(b, `,"event_type":`...)
 	b = appendString(b, receipt.EventType)
 	b = append(b, `,"workflows_triggered":`...)
 	b = strconv.AppendInt(b, int64(receipt.Deliveries), 10)
 	b = append(b, `,"duplicate":`...)
-	b = append(strconv.AppendBool(b, receipt.Duplicate), "}\n"...)
-	begin(w, typeJSON, http.StatusAccepted)
-	// An answer that cannot be written has no reader to tell.
-	_, _ = w.Write(b)
-	*buffer = b
-	buffers.Put(buffer)
+	return strconv.AppendBool(b, receipt.Duplicate)
 }
 
 // appendString appends a JSON string; names are nearly always plain ASCII.

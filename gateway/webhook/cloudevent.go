@@ -21,6 +21,8 @@ var errBatch = errors.New("cloudevents: this webhook takes no batches")
 type CloudEvents struct {
 	// Origins may be granted what they ask for; empty: any.
 	Origins []string
+	// Batch is how many events one request may bring; 0: batches are refused.
+	Batch int
 }
 
 // cloudEvent makes the event of a verified request that is a CloudEvent.
@@ -44,6 +46,51 @@ func (hook *Webhook) cloudEvent(r *http.Request, body []byte, signed verify.Resu
 	in := &incoming{event: ev, trusted: mode == cloudevents.Structured || !hook.signsBody()}
 	in.content, _ = hook.contentKey(body, signed)
 	return in, hook.complete(in, r, now)
+}
+
+// batched tells requests that bring several events, where these are taken.
+func (hook *Webhook) batched(contentType string) bool {
+	if hook.spec.CloudEvents == nil || hook.spec.CloudEvents.Batch == 0 {
+		return false
+	}
+	mode, err := cloudevents.ModeOf(contentType)
+	return err == nil && mode == cloudevents.Batch
+}
+
+// receiveBatch takes the events of a verified batch, all of them or none.
+func (h *Handler) receiveBatch(w http.ResponseWriter, r *http.Request, hook *Webhook, body []byte, now time.Time) {
+	entries, err := hook.batch(r, body, now)
+	if err != nil {
+		hook.answerInvalid(w, err)
+		return
+	}
+	receipts, err := h.Intake.AcceptAll(r.Context(), entries)
+	if err != nil {
+		h.refuse(w, hook, err)
+		return
+	}
+	for i := range receipts {
+		hook.counters.accept(receipts[i].Duplicate)
+	}
+	answerBatch(w, receipts)
+}
+
+// batch makes the events of a batch. Their ids are in the body, which is signed
+// if anything is.
+func (hook *Webhook) batch(r *http.Request, body []byte, now time.Time) ([]*store.Entry, error) {
+	events, err := cloudevents.BatchFromJSON(body, hook.spec.CloudEvents.Batch)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]*store.Entry, len(events))
+	for i, ev := range events {
+		in := &incoming{event: ev, trusted: true, content: store.Identity(ev.Source, ev.ID)}
+		if err := hook.complete(in, r, now); err != nil {
+			return nil, fmt.Errorf("event %d of the batch: %w", i+1, err)
+		}
+		entries[i] = &store.Entry{Event: ev, Digest: in.digest, Keys: in.keys()}
+	}
+	return entries, nil
 }
 
 // signsBody: with a mere token, whoever has captured a request can make up any

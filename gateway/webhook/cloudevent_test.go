@@ -17,6 +17,7 @@ func cloudSpecs() []webhook.Spec {
 		{Name: "signed", Scheme: partnerScheme(), Secrets: keys(secret), CloudEvents: ce},
 		{Name: "renamed", Scheme: preset("none"), CloudEvents: ce, Type: text(`"x." + event.type`), ID: text(`event.extensions.run + "/" + event.id`)},
 		{Name: "plain", Scheme: preset("none")},
+		{Name: "batches", Scheme: preset("none"), CloudEvents: &webhook.CloudEvents{Batch: 3}, ID: text(`event.extensions.?run.orValue("") + event.id`)},
 	}
 }
 
@@ -31,6 +32,7 @@ func attributes(id string, more ...string) http.Header {
 
 const (
 	structuredType = "application/cloudevents+json; charset=UTF-8"
+	batchType      = "application/cloudevents-batch+json"
 	trace          = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	otherTrace     = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 )
@@ -86,6 +88,13 @@ func TestCloudEventAnswers(t *testing.T) {
 		{"nearly our own", "open", "{}", attributes("1", "ce-source", "/gateways"), 202, ""},
 		{"XML", "open", "<a/>", header("application/cloudevents+xml"), 415, "only the format JSON"},
 		{"a batch nobody asked for", "open", "[]", header("application/cloudevents-batch+json"), 415, "takes no batches"},
+		{"a batch", "batches", "[" + envelope("1", "1") + "," + envelope("2", "2") + "]", header(batchType), 202,
+			`{"status":"accepted","events":[{"event_id":"1","event_type":"order.made","workflows_triggered":2,"duplicate":false},{"event_id":"2",`},
+		{"a batch with one twice", "batches", "[" + envelope("1", "1") + "," + envelope("1", "1") + "]", header(batchType), 202, `"duplicate":true}]}`},
+		{"one event where batches are taken", "batches", envelope("1", "1"), header(structuredType), 202, `"event_id":"1"`},
+		{"a batch with a wrong event", "batches", "[" + envelope("1", "1") + ",{}]", header(batchType), 400, "event 2 of the batch: cloudevent: specversion: missing"},
+		{"a batch with our own source", "batches", "[" + envelope("1", "1") + "," + strings.Replace(envelope("2", "1"), "/shop", "/gateway/x", 1) + "]", header(batchType), 400, "event 2 of the batch: cloudevent: source"},
+		{"too many at once", "batches", "[" + strings.Repeat("{},", 3) + "{}]", header(batchType), 400, "a batch of 4 events, at most 3"},
 		{"unsigned", "signed", "{}", attributes("1"), 401, ""},
 		{"elsewhere a CloudEvent is JSON", "plain", envelope("1", "1"), header(structuredType), 202, `"event_type":"plain"`},
 	} {

@@ -25,6 +25,9 @@ const DefaultBudget = 64 << 20
 // stable storage.
 type Intake interface {
 	Accept(ctx context.Context, ev *event.Event, keys []store.Key, digest store.Digest) (store.Receipt, error)
+	// AcceptAll stores all of several events or none. Event, Keys and Digest
+	// are given.
+	AcceptAll(ctx context.Context, es []*store.Entry) ([]store.Receipt, error)
 }
 
 // Handler serves the public listener. Its fields are set before its first use.
@@ -120,6 +123,10 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, 
 	}
 	if wait := hook.limiter.All(hook.spec.Rate, &count.left); wait > 0 {
 		hook.answerTooMany(w, wait)
+		return
+	}
+	if hook.batched(contentType) {
+		h.receiveBatch(w, r, hook, body, now)
 		return
 	}
 	in, err := hook.event(r, body, contentType, signed, now)

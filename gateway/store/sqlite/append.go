@@ -23,6 +23,8 @@ type pendingEntry struct {
 	receipt store.Receipt
 	err     error
 	done    chan struct{}
+	// group are those that it is decided with, itself among them; nil: alone.
+	group []*pendingEntry
 }
 
 // keepRecord bounds the buffers that are used again.
@@ -67,6 +69,35 @@ func (s *Store) Append(_ context.Context, e *store.Entry) (store.Receipt, error)
 	p.forget()
 	entryPool.Put(p)
 	return receipt, err
+}
+
+// AppendAll commits several events as Append does one, all of them or none. If
+// any of them is a conflict the error is ErrConflict: those that are one are
+// kept as evidence, and nothing of the others.
+func (s *Store) AppendAll(_ context.Context, es []*store.Entry) ([]store.Receipt, error) {
+	if err := s.refuse(); err != nil || len(es) == 0 {
+		return nil, err
+	}
+	group, receipts := make([]*pendingEntry, len(es)), make([]store.Receipt, len(es))
+	for i, e := range es {
+		group[i] = &pendingEntry{Entry: e, group: group}
+		group[i].prepare()
+	}
+	done := make(chan struct{}, 1)
+	group[len(group)-1].done = done // answered last
+	if !s.enqueue(op{entry: group[0]}) {
+		return nil, store.ErrFailed
+	}
+	<-done
+	for i, p := range group {
+		if receipts[i] = p.receipt; p.err == nil && p.first != 0 {
+			p.err = s.repeats(p.first, &receipts[i])
+		}
+		if p.err != nil {
+			return nil, p.err
+		}
+	}
+	return receipts, nil
 }
 
 // repeats completes the receipt of a duplicate: it names the first event.

@@ -31,9 +31,40 @@ func (d *decider) decide(b *batch) error {
 		return err
 	}
 	for _, e := range b.entries {
-		d.one(b, e)
+		if e.group == nil {
+			d.one(b, e)
+		} else if e == e.group[0] {
+			d.together(b, e.group)
+		}
 	}
 	return nil
+}
+
+// together decides a group, in which one conflict is everybody's.
+func (d *decider) together(b *batch, group []*pendingEntry) {
+	mine, conflict := map[store.Key]keys.Place{}, false
+	for _, e := range group {
+		for _, k := range e.keys {
+			first, ok := d.first(k)
+			if !ok {
+				first, ok = mine[k]
+			}
+			if !ok {
+				mine[k] = keys.Place{Digest: e.Digest}
+			} else if first.Digest != e.Digest {
+				d.repeated(b, e, first)
+				conflict = true
+				break
+			}
+		}
+	}
+	for _, e := range group {
+		if conflict {
+			e.err = store.ErrConflict
+		} else {
+			d.one(b, e)
+		}
+	}
 }
 
 // look finds the keys of the entries in memory, then in the table: what

@@ -87,6 +87,10 @@ func (p *postponed) due(b *batch, now time.Time) {
 // add puts an op in the batch, or in the queue of those that must wait.
 func (s *Store) add(b *batch, o op) {
 	switch {
+	case o.entry != nil && o.entry.group != nil:
+		for _, p := range o.entry.group {
+			b.entry(p)
+		}
 	case o.entry != nil:
 		b.entry(o.entry)
 	case o.task != nil:

@@ -83,6 +83,51 @@ func conflict(t *testing.T, open Opener) {
 	}
 }
 
+// Several events are stored together, or none of them is.
+func allOrNothing(t *testing.T, open Opener) {
+	var k taker
+	s, shut := open(t, Options{Taker: &k})
+	defer func() { shut() }()
+	all := func(es ...*store.Entry) ([]store.Receipt, error) { return s.AppendAll(ctx, es) }
+	first := mustAppend(t, s, keyed(entry("old", "r"), 9, 9))
+	got, err := all(keyed(entry("a", "r"), 1, 1), keyed(entry("b"), 2, 2), keyed(entry("a", "r"), 1, 1), keyed(entry("x"), 9, 9))
+	again := store.Receipt{EventID: "a", EventType: "test.a", Deliveries: 1}
+	want := []store.Receipt{again, {EventID: "b", EventType: "test.b"}, again, first}
+	want[2].Duplicate, want[3].Duplicate = true, true
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Fatalf("%v\n%s", err, diff)
+	}
+	for name, es := range map[string][]*store.Entry{
+		"an earlier one": {keyed(entry("c", "r"), 3, 3), keyed(entry("a", "r"), 1, 7), keyed(entry("d", "r"), 4, 4)},
+		"one of its own": {keyed(entry("c", "r"), 3, 3), keyed(entry("e", "r"), 5, 5), keyed(entry("e", "r"), 5, 6)},
+	} {
+		if got, err := all(es...); !errors.Is(err, store.ErrConflict) || got != nil {
+			t.Errorf("a conflict with %s: %v %v", name, got, err)
+		}
+	}
+	if got, err := all(keyed(entry("c", "r"), 3, 8)); err != nil || got[0].Duplicate {
+		t.Errorf("what a conflict kept out: %v %v", got, err)
+	}
+	if got, err := all(); len(got) != 0 || err != nil {
+		t.Errorf("nothing: %v %v", got, err)
+	}
+	shut()
+	if len(k.taken) != 3 { // old, a, c
+		t.Errorf("taken %v", ids(k.taken))
+	}
+	s, shut = open(t, Options{})
+	stored, err := s.Events(ctx, store.EventFilter{Page: store.Page{Limit: 99}})
+	kept := map[string]int{}
+	for _, e := range stored {
+		if e.Conflict {
+			kept[e.Event.ID]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"a": 1, "e": 1}, kept); err != nil || len(stored) != 6 || diff != "" {
+		t.Errorf("%d stored, %v; conflicts kept:\n%s", len(stored), err, diff)
+	}
+}
+
 func duplicatesAtOnce(t *testing.T, open Opener) {
 	s, shut := open(t, Options{})
 	defer shut()

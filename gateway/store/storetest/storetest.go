@@ -14,6 +14,7 @@ import (
 // Store is the whole contract, as its users need it between them.
 type Store interface {
 	Append(ctx context.Context, e *store.Entry) (store.Receipt, error)
+	AppendAll(ctx context.Context, es []*store.Entry) ([]store.Receipt, error)
 	Record(c *store.Change)
 	Claim(c store.Claim, then func(store.Claimed, error))
 
@@ -51,6 +52,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 	for name, test := range map[string]func(*testing.T, Opener){
 		"append and read":        appendAndRead,
 		"duplicate":              duplicate,
+		"all or nothing":         allOrNothing,
 		"conflict":               conflict,
 		"duplicates at once":     duplicatesAtOnce,
 		"identity":               identity,
