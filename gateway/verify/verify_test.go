@@ -60,19 +60,22 @@ func scheme(name string) Scheme {
 func TestSecretThatEnds(t *testing.T) {
 	t.Parallel()
 	end := time.Unix(1_800_000_000, 0)
-	v, err := New(plainHex(), []Secret{{Value: []byte("the old secret, going"), Until: end}, {Value: []byte("the new secret, staying")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := signed(plainHex(), "the old secret, going", "x", end)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := v.Verify(request(h, []byte("x")), end.Add(-time.Second)); err != nil || r.Secret != 0 {
-		t.Errorf("before: %+v, %v", r, err)
-	}
-	if _, err := v.Verify(request(h, []byte("x")), end); err != Mismatch {
-		t.Errorf("after: %v", err)
+	for name, s := range map[string]Scheme{"hmac": plainHex(), "token": scheme("token"), "discord": scheme("discord")} {
+		sender, receiver := pair(name)
+		v, err := New(s, []Secret{{Value: []byte(receiver), Until: end}, {Value: []byte("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := signed(s, sender, "x", end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := v.Verify(request(h, []byte("x")), end.Add(-time.Second)); err != nil || r.Secret != 0 {
+			t.Errorf("%s, before: %+v, %v", name, r, err)
+		}
+		if _, err := v.Verify(request(h, []byte("x")), end); err != Mismatch {
+			t.Errorf("%s, after: %v", name, err)
+		}
 	}
 }
 

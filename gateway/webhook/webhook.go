@@ -110,7 +110,8 @@ func checkPath(p string) error {
 // those that were asked for.
 func keepers(scheme *verify.Scheme, asked []string) ([]header, error) {
 	for _, name := range asked {
-		if credential(strings.ToLower(name)) {
+		proof := func(p verify.Proof) bool { return strings.EqualFold(p.Header, name) }
+		if credential(strings.ToLower(name)) || slices.ContainsFunc(scheme.Proofs, proof) {
 			return nil, fmt.Errorf("headers: %q carries a credential and is never kept", name)
 		}
 	}

@@ -618,13 +618,14 @@ func TestCompileRefuses(t *testing.T) {
 	t.Parallel()
 	none := preset("none")
 	tests := map[string]webhook.Spec{
-		"path":       {Name: "x", Path: "hooks", Scheme: none},
-		"plain":      {Name: "x", Path: "/a/../b", Scheme: none},
-		"absolute":   {Name: "x", Path: "/a%20b", Scheme: none},
-		"path: ":     {Name: "x", Path: "/a?b", Scheme: none},
-		"at least":   {Name: "x", Scheme: preset("github")},
-		"credential": {Name: "x", Scheme: none, Headers: []string{"Authorization"}},
-		"is never":   {Name: "x", Scheme: none, Headers: []string{"X-Gitlab-Token"}},
+		"path":                  {Name: "x", Path: "hooks", Scheme: none},
+		"plain":                 {Name: "x", Path: "/a/../b", Scheme: none},
+		"absolute":              {Name: "x", Path: "/a%20b", Scheme: none},
+		"path: ":                {Name: "x", Path: "/a?b", Scheme: none},
+		"at least":              {Name: "x", Scheme: preset("github")},
+		"credential":            {Name: "x", Scheme: none, Headers: []string{"Authorization"}},
+		"is never":              {Name: "x", Scheme: none, Headers: []string{"X-Gitlab-Token"}},
+		"hmac-sha256\" carries": {Name: "x", Scheme: preset("shopify"), Secrets: keys(secret), Headers: []string{"x-shopify-hmac-sha256"}},
 	}
 	for want, spec := range tests {
 		if _, err := webhook.Compile(spec, webhook.NewRegistry()); err == nil || !strings.Contains(err.Error(), want) {
