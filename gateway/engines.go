@@ -67,12 +67,14 @@ const overhead = 4 << 20
 
 // maxMessage is the largest message to an engine: the largest body that is
 // accepted, once as it came and once as JSON.
-func (b *builder) maxMessage() int64 {
-	most := b.doc.Config.Server.MaxBody
-	for _, w := range b.doc.Config.Webhooks {
+func (b *builder) maxMessage() int64 { return 3*largestBody(b.doc.Config) + overhead }
+
+func largestBody(c *config.Config) int64 {
+	most := c.Server.MaxBody
+	for _, w := range c.Webhooks {
 		most = max(most, w.MaxBody)
 	}
-	return 3*int64(most) + overhead
+	return int64(most)
 }
 
 func (b *builder) engineProblem(name string, err error) {

@@ -55,7 +55,8 @@ type Gateway struct {
 	dispatch  *dispatch.Dispatcher
 	intake    *intake.Intake
 	schedules *schedule.Runner
-	watcher   *config.Watcher
+	watcher   *config.Watcher // of the configuration's own file
+	referred  *config.Watcher // of what it refers to
 	metrics   *api.Metrics
 	public    net.Listener
 	admin     net.Listener
@@ -135,9 +136,11 @@ func (g *Gateway) assemble(doc *config.Document) {
 	g.backlog.Store(&backlog{})
 	g.intake = intake.New(g.store, func() *intake.Rules { return g.current.Load().rules }, g.pending, g.log.Named("intake"))
 	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g}, g.log.Named("schedule"))
-	g.watcher = config.NewWatcher(doc, g.changed, config.WatchOptions{Degraded: func(err error) {
+	g.watcher = config.NewWatcher(g.changed, config.WatchOptions{Degraded: func(err error) {
 		g.log.Warn("the configuration is watched by polling alone", zap.Error(err))
 	}})
+	g.referred = config.NewWatcher(g.referredChanged, config.WatchOptions{})
+	g.watch(doc, true, false)
 	g.metrics = api.NewMetrics(g.status)
 }
 
@@ -191,6 +194,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	}
 	l.start("schedules", defaultTime, g.schedules.Run)
 	l.start("watch", defaultTime, g.watcher.Run)
+	l.start("watch referred files", defaultTime, g.referred.Run)
 	g.setReady(true)
 	<-l.ctx.Done()
 	g.setReady(false)
@@ -208,7 +212,9 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 		}
 		return problems
 	}
-	g.live(ctx, snap, api.ReloadResult{Differences: differences(&config.Config{}, snap.doc.Config)}, "start")
+	result := api.ReloadResult{Revision: snap.revision, Differences: differences(&config.Config{}, snap.doc.Config)}
+	g.reloads.add(result, true)
+	g.live(ctx, snap, result, "start")
 	return nil
 }
 

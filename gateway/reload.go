@@ -22,10 +22,12 @@ import (
 type reloadLog struct {
 	mu                sync.Mutex
 	accepted, refused uint64
-	last              *api.ReloadStatus
+	// last is the latest one of all of the configuration, referred the latest
+	// one since then of what it refers to.
+	last, referred *api.ReloadStatus
 }
 
-func (l *reloadLog) add(r api.ReloadResult) {
+func (l *reloadLog) add(r api.ReloadResult, whole bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.Refused() {
@@ -33,7 +35,24 @@ func (l *reloadLog) add(r api.ReloadResult) {
 	} else {
 		l.accepted++
 	}
-	l.last = &api.ReloadStatus{At: time.Now().UTC(), OK: !r.Refused(), ReloadResult: r}
+	status := &api.ReloadStatus{At: time.Now().UTC(), OK: !r.Refused(), ReloadResult: r}
+	switch {
+	case !whole:
+		l.referred = status
+	case status.OK:
+		l.last, l.referred = status, nil
+	default:
+		l.last = status
+	}
+}
+
+// shown is the reload to tell of: one that was refused before one that was not.
+// A secret that was swapped does not make up for a file that is broken.
+func (l *reloadLog) shown() *api.ReloadStatus {
+	if l.referred == nil || l.last != nil && !l.last.OK {
+		return l.last
+	}
+	return l.referred
 }
 
 // errStopping: a reload that came too late.
@@ -50,6 +69,12 @@ func (g *Gateway) changed() {
 // once, or refuses it and changes nothing: then the result has problems. The
 // reason is for the log.
 func (g *Gateway) Reload(ctx context.Context, reason string) (api.ReloadResult, error) {
+	return g.reload(ctx, reason, true)
+}
+
+// reload reads all of the configuration, or only what the one in force refers
+// to.
+func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.ReloadResult, error) {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	if g.stopping || !g.ready.Load() {
@@ -59,27 +84,30 @@ func (g *Gateway) Reload(ctx context.Context, reason string) (api.ReloadResult, 
 	defer cancel()
 	defer context.AfterFunc(g.running, cancel)()
 	old := g.current.Load()
-	snap, problems := g.prepare(ctx, old)
+	doc, problems := g.read(old, whole)
+	snap, problems := g.prepare(ctx, old, doc, problems)
+	g.watch(doc, whole, problems.Failed())
 	result := api.ReloadResult{Revision: old.revision, Problems: apiProblems(problems)}
 	if problems.Failed() {
 		if g.running.Err() != nil {
 			return result, errStopping
 		}
-		g.reloads.add(result)
+		g.reloads.add(result, whole)
 		g.log.Error("configuration refused, the old one stays", zap.String("reason", reason), zap.Error(problems))
 		return result, nil
 	}
 	result.Differences = differences(old.doc.Config, snap.doc.Config)
-	result.Changed = snap.revision != old.revision
+	result.Revision, result.Changed = snap.revision, snap.revision != old.revision
+	g.reloads.add(result, whole)
 	g.live(ctx, snap, result, reason)
-	old.release()
+	if !snap.inherited {
+		old.release()
+	}
 	return result, nil
 }
 
 // prepare does all that can fail, and touches nothing that is live.
-func (g *Gateway) prepare(ctx context.Context, old *snapshot) (*snapshot, config.Problems) {
-	doc, problems := config.Load(g.opts.ConfigPath, config.Options{Generate: true})
-	g.watcher.SetFiles(doc.Files, doc.Fingerprint)
+func (g *Gateway) prepare(ctx context.Context, old *snapshot, doc *config.Document, problems config.Problems) (*snapshot, config.Problems) {
 	if problems.Failed() {
 		return nil, problems
 	}
@@ -89,7 +117,9 @@ func (g *Gateway) prepare(ctx context.Context, old *snapshot) (*snapshot, config
 	if problems.Failed() {
 		return nil, problems
 	}
-	if problems = append(problems, snap.acquire(ctx, g.pool, old)...); problems.Failed() {
+	if doc.Rereads() && snap.carriesOn(old) {
+		snap.inherit(old)
+	} else if problems = append(problems, snap.acquire(ctx, g.pool, old)...); problems.Failed() {
 		snap.release()
 	}
 	problems.Sort()
@@ -99,12 +129,15 @@ func (g *Gateway) prepare(ctx context.Context, old *snapshot) (*snapshot, config
 // live puts a snapshot in force. Nothing in here can fail.
 func (g *Gateway) live(ctx context.Context, snap *snapshot, result api.ReloadResult, reason string) {
 	g.current.Store(snap)
-	g.dispatch.Apply(snap.plan)
-	g.schedules.Wake()
-	result.Revision = snap.revision
-	g.reloads.add(result)
+	if !snap.inherited {
+		g.dispatch.Apply(snap.plan)
+		g.schedules.Wake()
+	}
 	g.log.Info("configuration in force", zap.String("reason", reason), zap.String("revision", snap.revision),
 		zap.Strings("differences", result.Differences))
+	if snap.inherited {
+		return // the same revision
+	}
 	// History is for people; a gateway that can't write it has worse trouble.
 	err := g.store.AddRevision(ctx, store.Revision{
 		Hash: snap.revision, At: time.Now(), Content: snap.doc.Text(), Difference: strings.Join(result.Differences, "; "),

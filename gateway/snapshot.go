@@ -34,6 +34,8 @@ type snapshot struct {
 	answered  map[question]bool // by the engines, see asking
 	plan      *dispatch.Plan
 	tls       listeners
+	// inherited: all but webhooks and tls is that of the snapshot before.
+	inherited bool
 }
 
 // Validate builds a configuration as a reload would, engines left out, and

@@ -94,7 +94,7 @@ func (g *Gateway) configStatus(snap *snapshot) api.ConfigStatus {
 	defer g.reloads.mu.Unlock()
 	return api.ConfigStatus{
 		File: snap.doc.Path, Revision: snap.revision, LoadedAt: snap.loadedAt.UTC(),
-		Accepted: g.reloads.accepted, Refused: g.reloads.refused, LastReload: g.reloads.last,
+		Accepted: g.reloads.accepted, Refused: g.reloads.refused, LastReload: g.reloads.shown(),
 	}
 }
 
@@ -151,17 +151,11 @@ func webhookStatus(snap *snapshot) (list []api.WebhookStatus) {
 		if skew := s.Skew.Seconds(); s.Timed {
 			w.ClockSkew = &skew
 		}
-		for i, at := range s.Secrets {
-			if at.IsZero() {
-				continue
+		for i, key := range snap.doc.Config.Webhooks[s.Name].Secrets {
+			w.Secrets = append(w.Secrets, api.SecretStatus{Position: key.Position(), LastAt: s.Secrets[i], Until: key.Until})
+			if i == s.LastSecret {
+				w.LastSecret = strconv.Itoa(key.Position())
 			}
-			if w.Secrets == nil {
-				w.Secrets = map[string]time.Time{}
-			}
-			w.Secrets[strconv.Itoa(i)] = at
-		}
-		if s.LastSecret >= 0 {
-			w.LastSecret = strconv.Itoa(s.LastSecret)
 		}
 		list = append(list, w)
 	}

@@ -232,9 +232,14 @@ func (b *backend) status() api.StatusReport {
 		Config: api.ConfigStatus{File: "gateway.yaml", Revision: strings.Repeat("ab12", 16), LoadedAt: ago(50 * time.Hour)},
 		Store: api.StoreStatus{Path: "./data", Durability: "fsync at every commit", SizeBytes: 5 << 20, FreeBytes: 3 << 30,
 			Pending: 7, OldestPending: ago(10*time.Minute + 30*time.Second)},
-		Intake:    api.IntakeStatus{Accepted: 30, Duplicates: 2, Unrouted: 4},
-		Engines:   []api.EngineStatus{{Name: "exec", State: "crash_loop", Restarts: 5, Limit: 32, LastError: "exit status 2"}},
-		Webhooks:  []api.WebhookStatus{{Name: "open", Path: "/webhooks/open", Scheme: "none", Insecure: true, Rejected: map[string]uint64{"too_large": 3, "stale": 1, "missing": 0}}},
+		Intake:  api.IntakeStatus{Accepted: 30, Duplicates: 2, Unrouted: 4},
+		Engines: []api.EngineStatus{{Name: "exec", State: "crash_loop", Restarts: 5, Limit: 32, LastError: "exit status 2"}},
+		Webhooks: []api.WebhookStatus{
+			{Name: "open", Path: "/webhooks/open", Scheme: "none", Insecure: true, Rejected: map[string]uint64{"too_large": 3, "stale": 1, "missing": 0}},
+			{Name: "push", Path: "/webhooks/push", Scheme: "github", LastSecret: "0", Secrets: []api.SecretStatus{
+				{LastAt: ago(5*time.Minute + time.Second)}, {Position: 2, Until: time.Now().Add(49 * time.Hour)},
+			}},
+		},
 		Schedules: []api.ScheduleStatus{{Name: "nightly", Spec: "30 2 * * *", Next: time.Now().Add(5*time.Hour + time.Minute)}},
 		Routes: []api.RouteStatus{{Name: "deploy-main", Events: []string{"github.push", "github.*"}, Engine: "exec", Workflow: "deploy",
 			Matched: 9, FilterErrors: 1, Pending: 7, Oldest: ago(10*time.Minute + 30*time.Second), Reason: "engine down"}},

@@ -49,6 +49,7 @@ func (a *app) printStatus(r api.StatusReport) {
 	a.printTrouble(r)
 	a.printEngines(r.Engines)
 	a.printWebhooks(r.Webhooks)
+	a.printSecrets(r.Webhooks)
 	a.printSchedules(r.Schedules)
 	a.printRoutes(r.Routes)
 }
@@ -115,6 +116,20 @@ func (a *app) printWebhooks(webhooks []api.WebhookStatus) {
 			screen.Text(fmt.Sprint(w.Duplicates)), screen.Text(rejectedText(w.Rejected)), screen.Text(a.Age(w.LastAt))})
 	}
 	a.section([]string{"WEBHOOK", "PATH", "SCHEME", "ACCEPTED", "DUPLICATES", "REJECTED", "LAST"}, rows)
+}
+
+// printSecrets shows where there are several which of them are still in use.
+func (a *app) printSecrets(webhooks []api.WebhookStatus) {
+	var rows [][]screen.Cell
+	for _, w := range webhooks {
+		if len(w.Secrets) < 2 {
+			continue
+		}
+		for _, s := range w.Secrets {
+			rows = append(rows, screen.Row(fmt.Sprintf("%s.secrets[%d]", w.Name, s.Position), a.Age(s.LastAt), a.Until(s.Until)))
+		}
+	}
+	a.section([]string{"SECRET", "LAST MATCH", "ENDS"}, rows)
 }
 
 func rejectedText(reasons map[string]uint64) string {

@@ -152,7 +152,7 @@ func fullReport() StatusReport {
 			{Name: "http", State: "crash_loop", Restarts: 5, Limit: 32, LastError: "exit status 2"}},
 		Webhooks: []WebhookStatus{{Name: "github_push", Path: "/webhooks/github_push", Scheme: "github", Accepted: 28, Duplicates: 2,
 			Rejected: map[string]uint64{"signature": 3}, LastAt: noon.Add(-10 * time.Second), LastSecret: "0", ClockSkew: new(1.5),
-			Secrets: map[string]time.Time{"0": noon.Add(-10 * time.Second), "1": {}}}},
+			Secrets: []SecretStatus{{LastAt: noon.Add(-10 * time.Second)}, {Position: 1, Until: noon.Add(time.Hour)}}}},
 		Schedules: []ScheduleStatus{{Name: "nightly", Spec: "30 2 * * *", Next: noon.Add(14 * time.Hour), Last: noon.Add(-10 * time.Hour)}},
 		Routes: []RouteStatus{{Name: "deploy-main", Events: []string{"github.push"}, Engine: "exec", Workflow: "deploy", Matched: 9,
 			FilterErrors: 1, Pending: 1, Oldest: noon.Add(-time.Minute), Reason: "engine down"}},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -131,9 +132,9 @@ func (out sink) webhook(w WebhookStatus) {
 	if w.ClockSkew != nil {
 		out.gauge("gateway_webhook_clock_skew_seconds", "How far the time of the last signed request was behind ours.", *w.ClockSkew, "webhook", w.Name)
 	}
-	for secret, at := range w.Secrets {
+	for _, s := range w.Secrets {
 		out.moment("gateway_webhook_secret_last_match_timestamp_seconds",
-			"When a signature last matched this secret.", at, "webhook", w.Name, "secret", secret)
+			"When a signature last matched this secret.", s.LastAt, "webhook", w.Name, "secret", strconv.Itoa(s.Position))
 	}
 }
 

@@ -153,10 +153,18 @@ type WebhookStatus struct {
 	// ClockSkew is how many seconds the time of the last signed request was
 	// behind ours; absent where no time was signed.
 	ClockSkew *float64 `json:"clock_skew_seconds,omitempty"`
-	// LastSecret is the place of the secret that matched last: "0" is the
-	// first. Secrets tells for each when it last matched.
-	LastSecret string               `json:"last_secret,omitempty"`
-	Secrets    map[string]time.Time `json:"secrets,omitempty"`
+	// LastSecret is the position of the secret that matched last: "0" is the
+	// first in the file. Secrets are all that the webhook has.
+	LastSecret string         `json:"last_secret,omitempty"`
+	Secrets    []SecretStatus `json:"secrets,omitempty"`
+}
+
+// SecretStatus is one secret of a webhook, by its position in the file, never
+// by its value. One that has not matched for long can be retired.
+type SecretStatus struct {
+	Position int       `json:"position"`
+	LastAt   time.Time `json:"last_at,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
 }
 
 // ScheduleStatus is one schedule.

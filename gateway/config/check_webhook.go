@@ -101,6 +101,7 @@ func (c *checker) secrets(path string, w *Webhook) {
 		} else if key.Value.origin == decode.Literal && !isPublicKey(w.Scheme, key.Value) {
 			c.warn(at, "the secret is in the file itself", "write ${env:NAME} or ${file:path}")
 		}
+		key.position = i
 		usable = append(usable, key)
 	}
 	w.Secrets = usable

@@ -115,8 +115,14 @@ type Key struct {
 	Value Secret    `yaml:"value" required:"true"`
 	Until time.Time `yaml:"until"` // zero: for good
 
+	position int
+
 	_ struct{} `scalar:"value"`
 }
+
+// Position is the key's place in the file, from 0: those before it that were
+// empty are counted.
+func (k Key) Position() int { return k.position }
 
 // Signature describes, as data, how a provider signs its requests; with scheme
 // token, where the token is.

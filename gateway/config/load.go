@@ -43,7 +43,10 @@ type Document struct {
 	// the configuration first.
 	Files []string
 
-	file *document.File
+	file  *document.File
+	text  []byte
+	set   *files.Set
+	again bool
 }
 
 // Problem reports an error at a path such as routes.deploy-main.when or
@@ -135,8 +138,23 @@ func absolute(path string) string {
 func (d *Document) stamp(text []byte, set *files.Set) {
 	sum := sha256.Sum256(text)
 	d.Revision = hex.EncodeToString(sum[:])
-	d.Files, d.Fingerprint = set.Paths(), set.Fingerprint()
+	d.Files, d.Fingerprint = set.Paths(), set.Fingerprint(set.Paths())
+	d.text, d.set = text, set
 }
+
+// FingerprintOf is the fingerprint of some of the files.
+func (d *Document) FingerprintOf(paths []string) string { return d.set.Fingerprint(paths) }
+
+// Again reads the files that the document refers to once more, for the same
+// text: whatever has become of its own file.
+func (d *Document) Again(opts Options) (*Document, Problems) {
+	doc, problems := Parse(d.Path, d.text, opts)
+	doc.again = true
+	return doc, problems
+}
+
+// Rereads tells whether the document came from another by [Document.Again].
+func (d *Document) Rereads() bool { return d.again }
 
 // version looks at the version before anything else: a file for another
 // version would only produce misleading problems.
@@ -149,16 +167,12 @@ func (d *Document) version() Problems {
 	return nil // absent or not a number: reported with all the rest
 }
 
-// A Watcher notices changes of the files of a document. Tell it about each
-// document that is loaded, sound or not: SetFiles(doc.Files, doc.Fingerprint).
+// A Watcher notices changes of files: all of a document's or some. Tell it about
+// each document that is loaded, sound or not.
 type (
 	Watcher      = files.Watcher
 	WatchOptions = files.WatchOptions
 )
 
-// NewWatcher returns a watcher for the files of doc; see [files.Watcher].
-func NewWatcher(doc *Document, onChange func(), opts WatchOptions) *Watcher {
-	w := files.NewWatcher(onChange, opts)
-	w.SetFiles(doc.Files, doc.Fingerprint)
-	return w
-}
+// NewWatcher returns a watcher without files; see [files.NewWatcher].
+func NewWatcher(onChange func(), opts WatchOptions) *Watcher { return files.NewWatcher(onChange, opts) }

@@ -29,6 +29,9 @@ type secretKey struct {
 	secret  uint64
 }
 
+// maxSecrets bounds how many secrets are remembered, over all rotations.
+const maxSecrets = 10_000
+
 // NewRegistry makes an empty registry.
 func NewRegistry() *Registry {
 	return &Registry{seed: maphash.MakeSeed(), byName: map[string]*counters{}, secrets: map[secretKey]*moment{}, limiter: gate.NewLimiter()}
@@ -41,6 +44,10 @@ func (r *Registry) of(name string, secrets []verify.Secret) (*counters, []*momen
 	if c == nil {
 		c = &counters{}
 		r.byName[name] = c
+	}
+	if len(r.secrets) >= maxSecrets {
+		// Once in so many rotations it is forgotten when each matched last.
+		clear(r.secrets)
 	}
 	matched := make([]*moment, len(secrets))
 	for i, s := range secrets {

@@ -55,10 +55,10 @@ func (s *Set) Put(path string, text []byte) {
 func (s *Set) Paths() []string { return slices.Clone(s.paths) }
 
 // Fingerprint is another for other files, for other content, and when a file
-// appears or goes.
-func (s *Set) Fingerprint() string {
+// appears or goes. The paths are some of those that were read.
+func (s *Set) Fingerprint(paths []string) string {
 	whole := sha256.New()
-	for _, path := range s.paths {
+	for _, path := range paths {
 		got := s.read[path]
 		sum := sha256.Sum256(got.bytes)
 		line := strings.Join([]string{path, strconv.FormatBool(got.err == nil), hex.EncodeToString(sum[:])}, "\x00")

@@ -215,5 +215,5 @@ func (w *Watcher) read() string {
 	for _, path := range paths {
 		_, _ = now.Read(path) // a file that cannot be read is a state like another
 	}
-	return now.Fingerprint()
+	return now.Fingerprint(paths)
 }

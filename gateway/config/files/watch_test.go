@@ -31,7 +31,7 @@ func watch(t *testing.T, path string, opts WatchOptions) *watched {
 	w := &watched{t: t, dir: filepath.Dir(path), path: path, loaded: make(chan string, 100)}
 	w.watcher = NewWatcher(w.reload, opts)
 	set, _ := load(path)
-	w.watcher.SetFiles(set.Paths(), set.Fingerprint())
+	w.watcher.SetFiles(set.Paths(), set.Fingerprint(set.Paths()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.watcher.Run(ctx) }()
@@ -46,7 +46,7 @@ func watch(t *testing.T, path string, opts WatchOptions) *watched {
 
 func (w *watched) reload() {
 	set, content := load(w.path)
-	w.watcher.SetFiles(set.Paths(), set.Fingerprint())
+	w.watcher.SetFiles(set.Paths(), set.Fingerprint(set.Paths()))
 	w.loaded <- content
 }
 
@@ -196,7 +196,7 @@ func TestLook(t *testing.T) {
 	calls := 0
 	w := NewWatcher(func() { calls++ }, WatchOptions{Agree: time.Millisecond})
 	set, _ := load(path)
-	w.SetFiles(set.Paths(), set.Fingerprint())
+	w.SetFiles(set.Paths(), set.Fingerprint(set.Paths()))
 	for i, step := range []struct {
 		content string
 		calls   int
@@ -266,7 +266,7 @@ func TestWatchStartsLate(t *testing.T) {
 	write(t, path, "two")
 	changed := make(chan struct{})
 	w := NewWatcher(func() { close(changed) }, WatchOptions{Poll: never, Quiet: time.Millisecond})
-	w.SetFiles(set.Paths(), set.Fingerprint())
+	w.SetFiles(set.Paths(), set.Fingerprint(set.Paths()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
