@@ -25,6 +25,8 @@ type site struct {
 	t      *testing.T
 	dir    string
 	config string
+	env    []string  // more of the gateway's environment
+	log    io.Writer // gets all of its log, when set
 
 	mu  sync.Mutex
 	now *life
@@ -83,9 +85,9 @@ func (s *site) fill(yaml string) string {
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 
 // start starts the gateway and waits until it says that it is ready.
-func (s *site) start() *life {
+func (s *site) start(args ...string) *life {
 	s.t.Helper()
-	l := s.launch()
+	l := s.launch(args...)
 	for deadline := time.After(30 * time.Second); ; {
 		select {
 		case <-l.output.ready:
@@ -109,6 +111,7 @@ func (s *site) launch(args ...string) *life {
 	l := &life{exited: make(chan struct{}), output: tail{ready: make(chan struct{}), reasons: map[string]int{}}}
 	l.cmd = exec.Command(built.gateway, append([]string{"run", "--config", s.config, "--log-format", "json"}, args...)...)
 	l.cmd.Env = append(os.Environ(), "E2E_SECRET="+secret, "TMPDIR="+built.temp)
+	l.cmd.Env = append(l.cmd.Env, s.env...)
 	stderr, err := l.cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)
@@ -119,6 +122,9 @@ func (s *site) launch(args ...string) *life {
 	l.pid = l.cmd.Process.Pid
 	go func() {
 		defer close(l.exited)
+		if s.log != nil {
+			l.output.read(io.TeeReader(stderr, s.log))
+		}
 		l.output.read(stderr)
 		_ = l.cmd.Wait() // the code is in the process state
 	}()

@@ -196,7 +196,7 @@ type hidden struct {
 
 func collect(n *yaml.Node, secret bool, out *[]hidden) {
 	if n.Kind == yaml.ScalarNode {
-		*out = append(*out, hidden{n, secret && !strings.Contains(n.Value, "${")})
+		*out = append(*out, hidden{n, secret && literal(n.Value)})
 	}
 	if n.Kind == yaml.AliasNode && secret && n.Alias.Kind == yaml.ScalarNode {
 		collect(n.Alias, secret, out)
@@ -212,9 +212,29 @@ func collect(n *yaml.Node, secret bool, out *[]hidden) {
 	}
 }
 
-// holdsSecret goes by the key alone: it must also cover misspelt ones.
+// literal tells whether a text is more than references: beside them, or as the
+// default of one, it may hold a secret itself.
+func literal(text string) bool {
+	for text != "" {
+		inner, ok := strings.CutPrefix(text, "${")
+		if !ok {
+			return true
+		}
+		inner, text, _ = strings.Cut(inner, "}")
+		if _, fallback, _ := strings.Cut(inner, ":-"); fallback != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsSecret goes by the key alone: it must also cover misspelt ones. An
+// environment is full of credentials by any name.
 func holdsSecret(key string) bool {
 	key = strings.ToLower(key)
+	if key == "env" {
+		return true
+	}
 	for _, word := range []string{"secret", "token", "password", "api_key", "apikey"} {
 		if strings.Contains(key, word) {
 			return true

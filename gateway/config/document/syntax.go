@@ -69,7 +69,8 @@ func plainer(err error) string {
 	case strings.HasPrefix(message, "did not find expected"):
 		return "this line does not fit what is above it"
 	case strings.HasPrefix(message, "unknown anchor"):
-		return message + ": define it above with &"
+		// Its name may be a secret that begins with a star and is not quoted.
+		return "there is no anchor to what begins with *: define it above with &, or quote it"
 	case strings.HasPrefix(message, "mapping values are not allowed"):
 		return `": " makes a map where none can be`
 	}
