@@ -31,24 +31,24 @@ func attacks() []attack {
 	return []attack{
 		{"slow headers", 1000, 1000, []int{408, 400}, slowHeaders},
 		{"slow bodies", 1000, 1000, []int{400, 408}, slowBodies},
-		{"headers without end", 300, 20, []int{431}, raw(func(int) string {
+		{"headers without end", 300, 40, []int{431}, raw(func(int) string {
 			return head("POST", "/webhooks/hook") + "X-Long: " + strings.Repeat("a", 1<<20) + "\r\n\r\n"
 		})},
-		{"10,000 headers", 300, 20, []int{431}, raw(func(int) string {
+		{"10,000 headers", 300, 40, []int{431}, raw(func(int) string {
 			return head("POST", "/webhooks/hook") + strings.Repeat("X-Many: a\r\n", 10_000) + "\r\n"
 		})},
-		{"bodies over the limit", 200, 20, []int{413}, raw(tooLarge)},
-		{"chunked over the limit", 200, 20, []int{413}, raw(tooLargeChunked)},
-		{"gzip bombs", 200, 20, []int{415}, raw(gzipBomb())},
-		{"deep JSON, signed", 100, 10, []int{400}, raw(deepJSON)},
-		{"deep JSON, unsigned", 300, 20, []int{401}, raw(func(int) string { return postOf("/webhooks/hook", strings.Repeat("[", 100_000)) })},
-		{"wrong signatures", 1000, 20, []int{401}, raw(wrongSignature)},
-		{"HTTP/2", 300, 20, []int{400, 404, 405, 505}, raw(http2)},
-		{"noise", 500, 20, []int{400, 431, 501, 505}, raw(noise)},
-		{"addresses", 300, 20, []int{400, 404, 405, 414, 431}, raw(addresses)},
-		{"connections dropped", 1000, 50, nil, dropped},
-		{"chunks", 20 * len(badChunks()), 20, []int{400, 401, 413, 501}, raw(func(i int) string { return badChunks()[i%len(badChunks())] })},
-		{"smuggling", 10 * len(smuggling()), 20, []int{400, 401, 405, 411, 415, 431, 501, 505}, raw(func(i int) string { return smuggling()[i%len(smuggling())].text })},
+		{"bodies over the limit", 200, 40, []int{413}, raw(tooLarge)},
+		{"chunked over the limit", 200, 40, []int{413}, raw(tooLargeChunked)},
+		{"gzip bombs", 200, 40, []int{415}, raw(gzipBomb())},
+		{"deep JSON, signed", 100, 4, []int{400}, raw(deepJSON)},
+		{"deep JSON, unsigned", 300, 8, []int{401}, raw(func(int) string { return postOf("/webhooks/hook", strings.Repeat("[", 100_000)) })},
+		{"wrong signatures", 1000, 8, []int{401}, raw(wrongSignature)},
+		{"HTTP/2", 300, 8, []int{400, 404, 405, 505}, raw(http2)},
+		{"noise", 500, 8, []int{400, 431, 501, 505}, raw(noise)},
+		{"addresses", 300, 8, []int{400, 404, 405, 414, 431}, raw(addresses)},
+		{"connections dropped", 1000, 8, nil, dropped},
+		{"chunks", 20 * len(badChunks()), 8, []int{400, 401, 413, 501}, raw(func(i int) string { return badChunks()[i%len(badChunks())] })},
+		{"smuggling", 10 * len(smuggling()), 8, []int{400, 401, 405, 411, 415, 431, 501, 505}, raw(func(i int) string { return smuggling()[i%len(smuggling())].text })},
 	}
 }
 

@@ -47,6 +47,7 @@ func TestHostileTraffic(t *testing.T) {
 	l := s.start()
 	good := startGood(s)
 	good.lap(t, "nothing else", time.Second) // connections are made, and nothing more is new
+	good.all = nil
 	m := watchMemory(t, l)
 	goroutines := l.gauge(t, "go_goroutines")
 	began := time.Now()
@@ -56,8 +57,10 @@ func TestHostileTraffic(t *testing.T) {
 		good.during(t, a.name, func() { siege.attack(a) })
 		t.Logf("%-28s %5d bad requests, %s", a.name, siege.count()-before, m.lap())
 	}
-	good.lap(t, "nothing else again", time.Second)
 	good.stop(t)
+	if p99 := tell(t, "all of it", good.all); p99 > maxGoodP99 {
+		t.Errorf("p99 of good requests is %s, want at most %s", p99, maxGoodP99)
+	}
 	t.Logf("%d bad requests in %s; answers: %s", siege.count(), time.Since(began).Round(time.Second), siege.told())
 	if n := siege.count(); n < leastAttempts {
 		t.Errorf("%d bad requests, want at least %d", n, leastAttempts)
@@ -86,6 +89,7 @@ type good struct {
 
 	mu   sync.Mutex
 	took []time.Duration // since the last lap
+	all  []time.Duration // of all laps
 	odd  map[string]int
 }
 
@@ -136,16 +140,21 @@ func (g *good) during(t *testing.T, name string, run func()) {
 	g.mu.Lock()
 	took := g.took
 	g.mu.Unlock()
+	g.all = append(g.all, took...)
+	tell(t, name, took)
+}
+
+// tell tells how long requests took.
+func tell(t *testing.T, name string, took []time.Duration) (p99 time.Duration) {
+	t.Helper()
 	if len(took) == 0 {
-		return // over before a good request was
+		return 0 // over before one was
 	}
 	slices.Sort(took)
 	p50, p99 := took[len(took)/2], took[len(took)*99/100]
 	t.Logf("%-28s %5d good requests, p50 %s, p99 %s, longest %s", name, len(took),
 		p50.Round(100*time.Microsecond), p99.Round(100*time.Microsecond), took[len(took)-1].Round(100*time.Microsecond))
-	if p99 > maxGoodP99 {
-		t.Errorf("beside %s: p99 of good requests is %s, want at most %s", name, p99, maxGoodP99)
-	}
+	return p99
 }
 
 func (g *good) stop(t *testing.T) {
@@ -184,6 +193,10 @@ func (s *siege) told() string {
 	return strings.Join(all, ", ")
 }
 
+// pace is the time between two attempts: attackers that take the machine for
+// themselves would measure nothing but that.
+const pace = 8 * time.Millisecond
+
 // attack runs one kind of attack, on many connections at once.
 func (s *siege) attack(a attack) {
 	var group sync.WaitGroup
@@ -197,6 +210,9 @@ func (s *siege) attack(a attack) {
 	}
 	for i := range a.times {
 		work <- i
+		if a.times > a.atOnce { // else all begin together, and are slow
+			time.Sleep(pace)
+		}
 	}
 	close(work)
 	group.Wait()
