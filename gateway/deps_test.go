@@ -51,11 +51,12 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/schedule", "event store", "go.uber.org/zap"},
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
-	{"gateway/api", "event store", "go.uber.org/zap github.com/prometheus/client_golang github.com/prometheus/client_model github.com/prometheus/common github.com/google/uuid"},
+	{"gateway/api/access", "", ""},
+	{"gateway/api", "api/access event store", "go.uber.org/zap github.com/prometheus/client_golang github.com/prometheus/client_model github.com/prometheus/common github.com/google/uuid"},
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
-	{"gateway", "api config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate webhook/handshake webhook/schema rehearse ui",
+	{"gateway", "api api/access config config/decode config/document config/files dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate webhook/handshake webhook/schema rehearse ui",
 		"go.uber.org/zap golang.org/x/sys"},
 }
 

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -246,6 +247,7 @@ func (g *Gateway) serve(l *lifetimes) error {
 	server := api.NewServer(api.New(api.Options{
 		Reader: g.store, Operator: operator{g}, Status: g.status, Metrics: g.metrics,
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
+		Tokens: func() []access.Token { return g.current.Load().tokens },
 	}), g.log.Named("api"))
 	l.start("admin", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, server, g.secured(g.admin, admin)) })
 	l.start("webhooks", serveTime, func(ctx context.Context) error {

@@ -46,7 +46,7 @@ func (g *Gateway) watch(read *config.Document, whole, refused bool) {
 }
 
 // carriesOn tells whether a snapshot differs from the one before in nothing but
-// its webhooks and listeners.
+// its webhooks, listeners and tokens.
 func (s *snapshot) carriesOn(old *snapshot) bool {
 	a, b := old.doc.Config, s.doc.Config
 	return reflect.DeepEqual(a.Engines, b.Engines) && reflect.DeepEqual(a.Schedules, b.Schedules) &&

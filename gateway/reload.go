@@ -202,6 +202,7 @@ func differences(a, b *config.Config) (list []string) {
 func serverKeys(s config.Server) map[string]any {
 	return map[string]any{
 		"max_body": s.MaxBody, "public_url": s.PublicURL, "trusted_proxies": s.TrustedProxies, "tls": s.TLS, "admin_tls": s.AdminTLS,
+		"tokens": s.Tokens,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -34,7 +35,8 @@ type snapshot struct {
 	answered  map[question]bool // by the engines, see asking
 	plan      *dispatch.Plan
 	tls       listeners
-	// inherited: all but webhooks and tls is that of the snapshot before.
+	tokens    []access.Token
+	// inherited: all but webhooks, tls and tokens is that of the snapshot before.
 	inherited bool
 }
 
@@ -59,6 +61,7 @@ func (g *Gateway) compile(doc *config.Document) (*snapshot, config.Problems) {
 		doc: doc, revision: doc.Revision[:12], loadedAt: time.Now(), engines: map[string]*engine.Engine{}, answered: map[question]bool{},
 	}}
 	b.compileTLS()
+	b.compileTokens()
 	b.compileWebhooks()
 	b.compileRoutes()
 	b.compileSchedules()

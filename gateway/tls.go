@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/config"
 )
 
@@ -65,6 +66,15 @@ func (b *builder) listener(path string, t *config.TLS) *tls.Config {
 		}
 	}
 	return c
+}
+
+// compileTokens says who may call the admin listener.
+func (b *builder) compileTokens() {
+	tokens := b.doc.Config.Server.Tokens
+	for _, name := range sortedKeys(tokens) {
+		role, _ := access.ParseRole(tokens[name].Role) // checked when it was read
+		b.snap.tokens = append(b.snap.tokens, access.Token{Name: name, Role: role, Digest: tokens[name].Token.Sum()})
+	}
 }
 
 func isCertificate(text []byte) bool {

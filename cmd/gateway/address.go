@@ -57,9 +57,13 @@ func origin(address string, t *config.TLS) string {
 // configuration its own certificate.
 func (a *app) trust(t *config.TLS) remote.Trust {
 	trust := remote.Trust{
-		CA:   cmp.Or(a.trusted.CA, a.getenv("GATEWAY_TLS_CA")),
-		Cert: cmp.Or(a.trusted.Cert, a.getenv("GATEWAY_TLS_CERT")),
-		Key:  cmp.Or(a.trusted.Key, a.getenv("GATEWAY_TLS_KEY")),
+		CA:    cmp.Or(a.trusted.CA, a.getenv("GATEWAY_TLS_CA")),
+		Cert:  cmp.Or(a.trusted.Cert, a.getenv("GATEWAY_TLS_CERT")),
+		Key:   cmp.Or(a.trusted.Key, a.getenv("GATEWAY_TLS_KEY")),
+		Token: cmp.Or(a.trusted.Token, a.getenv("GATEWAY_TOKEN")),
+	}
+	if file := a.getenv("GATEWAY_TOKEN_FILE"); trust.Token == "" && file != "" {
+		trust.Token = "@" + file
 	}
 	if t != nil {
 		trust.Pinned = t.Cert

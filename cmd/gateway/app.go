@@ -122,6 +122,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.trusted.CA, "tls-ca", "", "who signs the certificate of a running gateway: PEM `file` (or GATEWAY_TLS_CA)")
 	flags.StringVar(&a.trusted.Cert, "tls-cert", "", "certificate to show a running gateway: PEM `file` (or GATEWAY_TLS_CERT)")
 	flags.StringVar(&a.trusted.Key, "tls-key", "", "its key: PEM `file` (or GATEWAY_TLS_KEY)")
+	flags.StringVar(&a.trusted.Token, "token", "", "show a running gateway this `token`, better @file (or GATEWAY_TOKEN, GATEWAY_TOKEN_FILE)")
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
 		a.runCommand(), a.validateCommand(), a.sendCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(),

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -35,6 +36,9 @@ func TestMain(m *testing.M) {
 
 // hookSecret is what the scripts' webhook is signed with.
 const hookSecret = "a-secret-of-the-scripts"
+
+// readToken may look at the gateway that asks for tokens.
+const readToken = "a-token-of-the-scripts"
 
 // hexSecret is another, written in hex behind a prefix.
 const hexSecret = "000102030405060708090a0b0c0d0e0f1011"
@@ -49,13 +53,21 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
 			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			locked := httptest.NewServer(api.New(api.Options{
+				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
+				Tokens: func() []access.Token {
+					return []access.Token{{Name: "dashboard", Role: access.Read, Digest: access.DigestOf([]byte(readToken))}}
+				},
+			}))
 			hooks := httptest.NewServer(http.HandlerFunc(receive))
 			other := httptest.NewServer(http.NotFoundHandler())
 			env.Defer(admin.Close)
+			env.Defer(locked.Close)
 			env.Defer(hooks.Close)
 			env.Defer(other.Close)
 			for name, value := range map[string]string{
 				"GATEWAY_ADMIN": admin.URL, "ADMIN": strings.TrimPrefix(admin.URL, "http://"),
+				"LOCKED": locked.URL, "READ_TOKEN": readToken,
 				"HOOKS": strings.TrimPrefix(hooks.URL, "http://"), "OTHER": other.URL, "HOOK_SECRET": hookSecret, "HEX_SECRET": "key_" + hexSecret,
 				"DONE": b.deliveries[0].ID(), "DEAD": b.deliveries[1].ID(), "NO_COLOR": "1",
 			} {

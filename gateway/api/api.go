@@ -6,10 +6,12 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -49,6 +51,9 @@ type Options struct {
 	// Admin is the address that the listener has, host:port. Requests must
 	// name its host, or a loopback one.
 	Admin string
+	// Tokens that count at this moment; without any, who reaches the listener
+	// may do everything.
+	Tokens func() []access.Token
 	// MaxBody bounds a request's body, in bytes; 1 MiB when zero.
 	MaxBody int64
 }
@@ -60,17 +65,42 @@ func New(o Options) http.Handler {
 	if o.MaxBody == 0 {
 		o.MaxBody = defaultMaxBody
 	}
-	s := &server{Options: o, now: time.Now}
+	s := newServer(o)
 	return s.guard(s.routes())
+}
+
+func newServer(o Options) *server {
+	if o.Tokens == nil {
+		o.Tokens = func() []access.Token { return nil }
+	}
+	return &server{Options: o, now: time.Now, gate: &access.Gate{Tokens: o.Tokens, Admin: o.Admin, Refuse: refuseEntry}}
 }
 
 type server struct {
 	Options
-	now func() time.Time
+	now  func() time.Time
+	gate *access.Gate
+}
+
+// rightFor is what a request needs. Whoever may look may get all there is to
+// look at; anything else changes something, and is for who operates, unless it
+// only hands in an event.
+func rightFor(pattern string) access.Right {
+	switch pattern {
+	case "GET /healthz", "GET /readyz":
+		return access.Anybody
+	case "POST /api/v1/events":
+		return access.Send
+	}
+	if strings.HasPrefix(pattern, "GET ") {
+		return access.Read
+	}
+	return access.Operate
 }
 
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
+	handle := func(pattern string, h http.Handler) { mux.Handle(pattern, s.gate.Need(rightFor(pattern), h)) }
 	for pattern, h := range map[string]handler{
 		"GET /api/v1/status":                   s.status,
 		"GET /api/v1/config":                   s.config,
@@ -88,13 +118,13 @@ func (s *server) routes() http.Handler {
 		"GET /healthz":                         s.healthz,
 		"GET /readyz":                          s.readyz,
 	} {
-		mux.Handle(pattern, s.answer(h))
+		handle(pattern, s.answer(h))
 	}
-	mux.HandleFunc("POST /-/reload", s.answerReload)
+	handle("POST /-/reload", http.HandlerFunc(s.answerReload))
 	if s.Metrics != nil {
-		mux.Handle("GET /metrics", s.Metrics.handler(s.Log))
+		handle("GET /metrics", s.Metrics.handler(s.Log))
 	}
-	return explainMisses(mux)
+	return s.explainMisses(mux)
 }
 
 // handler is an endpoint: it returns what is written as JSON, or why not.

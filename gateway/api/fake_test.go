@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -32,6 +33,7 @@ type fake struct {
 	result         ReloadResult
 	err            error
 	report         StatusReport
+	tokens         []access.Token
 }
 
 func (f *fake) Events(_ context.Context, filter store.EventFilter) ([]store.StoredEvent, error) {
@@ -163,9 +165,12 @@ func fullReport() StatusReport {
 func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
-	return &server{now: func() time.Time { return noon }, Options: Options{
+	s := newServer(Options{
 		Reader: f, Operator: f, Status: status, Metrics: NewMetrics(status), Log: zap.New(core), Admin: admin, MaxBody: 512,
-	}}, logs
+		Tokens: func() []access.Token { return f.tokens },
+	})
+	s.now = func() time.Time { return noon }
+	return s, logs
 }
 
 // slow reloads when released, unless the request ends before.

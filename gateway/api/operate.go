@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -226,5 +227,6 @@ func (s *server) reload(r *http.Request) (reply, error) {
 
 // logChange writes down who did what.
 func (s *server) logChange(r *http.Request, what string, fields ...zap.Field) {
-	s.Log.Info(what, append(fields, zap.String("by", r.RemoteAddr))...)
+	c := access.Of(r)
+	s.Log.Info(what, append(fields, zap.String("by", c.Who()), zap.String("from", c.From))...)
 }

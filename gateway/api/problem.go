@@ -86,6 +86,11 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, p)
 }
 
+// refuseEntry answers who is not let in.
+func refuseEntry(w http.ResponseWriter, status int, detail string) {
+	writeProblem(w, problem(status, "%s", detail))
+}
+
 func writeProblem(w http.ResponseWriter, p *Problem) {
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(p.RetryAfter))

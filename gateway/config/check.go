@@ -86,9 +86,8 @@ func ordered[V any](c *checker, section string, entries map[string]V) []string {
 
 func (c *checker) server(s *Server) {
 	c.address("server.listen", s.Listen)
-	if c.address("server.admin", s.Admin) && !isLoopback(s.Admin) && !c.doc.file.Has("server.admin_tls.client_ca") {
-		c.report("server.admin", "must be a loopback address: who calls from elsewhere is not asked for anything", "write 127.0.0.1:9090, or ask for certificates with admin_tls.client_ca")
-	}
+	c.admin(s)
+	c.tokens(s.Tokens)
 	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.Admin && port != "0" {
 		c.report("server.admin", "is the same address as server.listen", "")
 	}

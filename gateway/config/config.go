@@ -42,15 +42,15 @@ type Config struct {
 // Server says where the gateway listens.
 type Server struct {
 	Listen    string `yaml:"listen" default:"127.0.0.1:8080" aka:"address,addr,port"` // public: webhooks only
-	Admin     string `yaml:"admin" default:"127.0.0.1:9090"`                          // API, UI, health, metrics; loopback, or admin_tls.client_ca
+	Admin     string `yaml:"admin" default:"127.0.0.1:9090"`                          // API, UI, health, metrics; loopback, or tokens, or admin_tls.client_ca
 	MaxBody   Size   `yaml:"max_body" default:"1MiB" min:"1"`                         // per webhook request
 	PublicURL string `yaml:"public_url"`                                              // what senders call; empty: taken from Host
 	// Proxies whose word for where a request came from is believed.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" aka:"proxies,real_ip_from"`
 	TLS            *TLS           `yaml:"tls"`       // of listen; nil: plain HTTP
 	AdminTLS       *TLS           `yaml:"admin_tls"` // of admin
-
-	_ struct{} `later:"tokens"`
+	// Who may call admin, by name; nobody: everybody whom the listener lets in.
+	Tokens map[string]Token `yaml:"tokens" aka:"token,api_keys,auth"`
 }
 
 // Store says where events and deliveries are kept, and for how long.

@@ -140,6 +140,7 @@ func (d *Document) stamp(text []byte, set *files.Set) {
 	d.Revision = hex.EncodeToString(sum[:])
 	d.Files, d.Fingerprint = set.Paths(), set.Fingerprint(set.Paths())
 	d.text, d.set = text, set
+	set.Forget()
 }
 
 // FingerprintOf is the fingerprint of some of the files.

@@ -29,8 +29,9 @@ const (
 // Client talks to a running gateway's admin address.
 type Client struct {
 	// Base is where it is, like http://127.0.0.1:9090.
-	Base string
-	http *http.Client
+	Base  string
+	http  *http.Client
+	token string
 }
 
 // ReloadPath is what is posted to for a reload.
@@ -49,7 +50,11 @@ func New(address string, trust Trust) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{Base: strings.TrimSuffix(address, "/"), http: client}, nil
+	token, err := trust.token()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Base: strings.TrimSuffix(address, "/"), http: client, token: token}, nil
 }
 
 // Reachable is an address to call for one to listen at: a listener on every
@@ -97,9 +102,9 @@ func (c *Client) Call(ctx context.Context, method, path string, body []byte) ([]
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.do(req)
 	if err != nil {
-		return nil, unreachable(c.Base, err)
+		return nil, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -110,6 +115,18 @@ func (c *Client) Call(ctx context.Context, method, path string, body []byte) ([]
 		return nil, Refusal(resp, text)
 	}
 	return text, nil
+}
+
+// do sends a request as who the client is.
+func (c *Client) do(req *http.Request) (*http.Response, error) {
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, unreachable(c.Base, err)
+	}
+	return resp, nil
 }
 
 func timeFor(path string) time.Duration {

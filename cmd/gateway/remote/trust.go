@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 )
 
 // Trust says whom a client believes over TLS, and as whom it calls. All are
@@ -21,6 +22,21 @@ type Trust struct {
 	Pinned string
 	// Cert and Key are shown to a gateway that asks.
 	Cert, Key string
+	// Token is shown to the admin address; @file names the file that holds it.
+	Token string
+}
+
+// token is the token itself.
+func (t Trust) token() (string, error) {
+	file, named := strings.CutPrefix(t.Token, "@")
+	if !named {
+		return t.Token, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
 // HTTP is a client that trusts so. It uses no proxy: the addresses are those of

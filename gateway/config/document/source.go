@@ -205,12 +205,15 @@ func collect(n *yaml.Node, secret bool, out *[]hidden) {
 		below := secret
 		if n.Kind == yaml.MappingNode {
 			key := n.Content[i&^1].Value
-			isValue := i&1 == 1 && key != "until"
+			isValue := i&1 == 1 && key != "until" && !(key == "role" && roleName(child.Value))
 			below = isValue && (secret || holdsSecret(key)) && key != "signature" && key != "token_at"
 		}
 		collect(child, below, out)
 	}
 }
+
+// roleName tells what a token is good for; it stands beside one.
+func roleName(text string) bool { return text == "read" || text == "send" || text == "operate" }
 
 // literal tells whether a text is more than references: beside them, or as the
 // default of one, it may hold a secret itself.

@@ -28,6 +28,7 @@ type Set struct {
 type content struct {
 	bytes []byte
 	err   error
+	sum   [sha256.Size]byte // of bytes
 }
 
 // NewSet returns an empty set.
@@ -40,14 +41,23 @@ func (s *Set) Read(path string) ([]byte, error) {
 	}
 	text, err := read(path)
 	s.paths = append(s.paths, path)
-	s.read[path] = content{text, err}
+	s.read[path] = content{text, err, sha256.Sum256(text)}
 	return text, err
 }
 
 // Put adds a file whose content is known already.
 func (s *Set) Put(path string, text []byte) {
 	s.paths = append(s.paths, path)
-	s.read[path] = content{bytes: text}
+	s.read[path] = content{bytes: text, sum: sha256.Sum256(text)}
+}
+
+// Forget lets go of what the files hold, some of it secret, once the load is
+// over: what remains tells whether they have changed.
+func (s *Set) Forget() {
+	for path, got := range s.read {
+		got.bytes = nil
+		s.read[path] = got
+	}
 }
 
 // Paths lists the files in the order they were first asked for, those that
@@ -60,8 +70,7 @@ func (s *Set) Fingerprint(paths []string) string {
 	whole := sha256.New()
 	for _, path := range paths {
 		got := s.read[path]
-		sum := sha256.Sum256(got.bytes)
-		line := strings.Join([]string{path, strconv.FormatBool(got.err == nil), hex.EncodeToString(sum[:])}, "\x00")
+		line := strings.Join([]string{path, strconv.FormatBool(got.err == nil), hex.EncodeToString(got.sum[:])}, "\x00")
 		_, _ = io.WriteString(whole, line+"\x00")
 	}
 	return hex.EncodeToString(whole.Sum(nil))

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/event-gateway/gateway/gateway/config/decode"
+)
+
+// Token lets whoever holds it call the admin listener.
+type Token struct {
+	Role  string `yaml:"role" required:"true" enum:"read,send,operate" aka:"scope,permission"`
+	Token Hashed `yaml:"token" required:"true" aka:"secret,value"`
+}
+
+// Hashed is a secret that is only ever compared: of its text no more is kept
+// than a SHA-256.
+type Hashed struct {
+	sum    [sha256.Size]byte
+	weak   string
+	origin decode.Origin
+}
+
+// Receive digests a text from the file.
+func (h *Hashed) Receive(t decode.Text) {
+	var s Secret
+	s.Receive(t)
+	*h = Hashed{sum: sha256.Sum256([]byte(t.Value)), weak: s.weakness(), origin: t.Origin}
+}
+
+// Sum is the digest of the text.
+func (h Hashed) Sum() [sha256.Size]byte { return h.sum }
+
+// Format prints [redacted] for every verb: a digest could be compared with.
+func (h Hashed) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalText returns [redacted]; JSON and loggers use it.
+func (h Hashed) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// tokens checks who may call the admin listener.
+func (c *checker) tokens(tokens map[string]Token) {
+	taken := map[[sha256.Size]byte]string{}
+	for _, name := range ordered(c, "server.tokens", tokens) {
+		t, path := tokens[name].Token, "server.tokens."+name+".token"
+		if !c.doc.file.Has(path) || c.reported(path) {
+			continue
+		}
+		other, again := taken[t.sum]
+		switch {
+		case t.weak != "":
+			c.report(path, "the token "+t.weak, "")
+		case again && t.origin != decode.Unknown:
+			c.report(path, fmt.Sprintf("is the token of %q as well: nobody could tell them apart", other), "")
+		case t.origin == decode.Literal:
+			c.warn(path, "the token is in the file itself", "write ${env:NAME} or ${file:path}")
+		}
+		taken[t.sum] = name
+	}
+}
+
+// admin checks that nobody comes in from elsewhere unasked.
+func (c *checker) admin(s *Server) {
+	const path = "server.admin"
+	if !c.address(path, s.Admin) || isLoopback(s.Admin) {
+		return
+	}
+	switch {
+	case c.doc.file.Has("server.admin_tls.client_ca"):
+	case len(c.doc.file.Keys("server.tokens")) == 0:
+		c.report(path, "must be a loopback address: who calls from elsewhere is not asked for anything", "write 127.0.0.1:9090, or ask for server.tokens or for certificates with admin_tls.client_ca")
+	case s.AdminTLS == nil && !c.doc.file.Has("server.admin_tls"):
+		c.warn(path, "tokens cross the network in the clear", "add admin_tls, or let TLS end in front of the gateway on this machine")
+	}
+}
