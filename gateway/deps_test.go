@@ -33,9 +33,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/store/sqlite/retain", "store store/sqlite/conn", ""},
 	{"gateway/store/sqlite/journal", "", "golang.org/x/sys"},
 	{"gateway/store/sqlite/record", "event store", ""},
+	{"gateway/store/sqlite/rows", "event store store/sqlite/conn store/sqlite/record", ""},
 	{"gateway/store/sqlite/fill", "store store/sqlite/conn store/sqlite/record", ""},
 	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/fill store/sqlite/journal store/sqlite/keys store/sqlite/record " +
-		"store/sqlite/retain store/sqlite/schema", "golang.org/x/sys"},
+		"store/sqlite/retain store/sqlite/rows store/sqlite/schema", "golang.org/x/sys"},
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines
 	{"gateway/engine/process", "", "go.uber.org/zap golang.org/x/sys github.com/hashicorp/go-plugin"},

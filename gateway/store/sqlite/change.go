@@ -10,6 +10,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/fill"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 )
 
 // Record queues what became of a delivery. It returns at once unless the
@@ -72,8 +73,8 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 	var d *store.Delivery
 	var refused error
 	err := s.do(ctx, func(c *conn.Conn) error {
-		err := c.Query("SELECT "+deliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
-			d = deliveryOf(row)
+		err := c.Query("SELECT "+rows.DeliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
+			d = rows.Delivery(row)
 			return nil
 		}, seq)
 		switch {

@@ -462,28 +462,6 @@ func TestIDsNeverComeAgain(t *testing.T) {
 	}
 }
 
-// A strict route's backlog is not sorted for a claim.
-func TestClaimsSortNothing(t *testing.T) {
-	s, shut := start(t, Options{Dir: t.TempDir()})
-	defer shut()
-	for _, inOrder := range []bool{true, false} {
-		text, vals := claimSQL(store.Claim{Route: "r", Limit: 1, InOrder: inOrder, Except: []string{"k"}})
-		args := make([]any, len(vals))
-		for i := range vals {
-			args[i] = vals[i]
-		}
-		err := s.rows(context.Background(), "EXPLAIN QUERY PLAN "+text, args, func(row []driver.Value) error {
-			if plan := row[3].(string); strings.Contains(plan, "ORDER BY") {
-				t.Errorf("in order %v: %s", inOrder, plan)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestWALStaysBounded(t *testing.T) {
 	s, shut := start(t, Options{Dir: t.TempDir()})
 	defer shut()

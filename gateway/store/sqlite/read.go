@@ -3,76 +3,17 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"encoding/json"
 	"slices"
 	"strings"
 
-	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 )
 
 // idChunk is how many keys are looked for with one query.
 const idChunk = 500
-
-const (
-	eventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict"
-	deliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
-		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process"
-)
-
-// eventOf reads a row of eventColumns.
-func eventOf(row []driver.Value) (*store.StoredEvent, error) {
-	ev := &event.Event{
-		ID: row[1].(string), Source: row[2].(string), Type: row[3].(string), Subject: row[4].(string),
-		Time: record.Time(row[5].(int64)), ContentType: row[6].(string), Body: blob(row[8]),
-	}
-	if err := record.ReadMeta(row[7].(string), ev); err != nil {
-		return nil, err
-	}
-	return &store.StoredEvent{
-		Seq: row[0].(int64), Event: ev, Revision: row[9].(string), Deliveries: int(row[10].(int64)), Conflict: row[11].(int64) != 0,
-	}, nil
-}
-
-// deliveryOf reads a row of deliveryColumns.
-func deliveryOf(row []driver.Value) *store.Delivery {
-	d := &store.Delivery{
-		Seq: row[0].(int64), EventSeq: row[1].(int64),
-		Route: row[2].(string), Engine: row[3].(string), Workflow: row[4].(string),
-		Input: blob(row[5]), Key: row[6].(string), State: store.State(row[7].(int64)),
-		Claimed: row[8].(int64) != 0, Due: record.Time(row[9].(int64)),
-		Attempt: int(row[10].(int64)), Throttled: int(row[11].(int64)),
-		FirstAttemptAt: record.Time(row[12].(int64)), RunID: row[13].(string),
-	}
-	d.Last = store.Attempt{
-		Number: d.Attempt, Started: record.Time(row[14].(int64)), Ended: record.Time(row[15].(int64)),
-		Outcome: row[16].(string), Message: row[17].(string), Output: blob(row[18]), Process: row[19].(string),
-	}
-	return d
-}
-
-func blob(v driver.Value) []byte {
-	b, _ := v.([]byte)
-	return b
-}
-
-func eventBySeq(c *conn.Conn, seq int64) (found *store.StoredEvent, err error) {
-	err = c.Query("SELECT "+eventColumns+" FROM events WHERE seq=?", func(row []driver.Value) error {
-		found, err = eventOf(row)
-		return err
-	}, seq)
-	if err == nil && found == nil {
-		err = store.ErrNotFound
-	}
-	return found, err
-}
-
-func jsonList(list []string) string {
-	text, _ := json.Marshal(list)
-	return string(text)
-}
 
 // where collects the conditions of a list.
 type where struct {
@@ -155,9 +96,9 @@ func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.Stored
 		w.add("(deliveries>0)=?", *f.Routed)
 	}
 	var list []store.StoredEvent
-	err := s.rows(ctx, "SELECT "+eventColumns+" FROM events"+w.sql()+" ORDER BY seq DESC LIMIT ?", append(w.args, max(0, f.Limit)),
+	err := s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events"+w.sql()+" ORDER BY seq DESC LIMIT ?", append(w.args, max(0, f.Limit)),
 		func(row []driver.Value) error {
-			e, err := eventOf(row)
+			e, err := rows.Event(row)
 			if err == nil {
 				list = append(list, *e)
 			}
@@ -173,8 +114,8 @@ func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, [
 		return nil, nil, err
 	}
 	var found *store.StoredEvent
-	err = s.rows(ctx, "SELECT "+eventColumns+" FROM events WHERE seq=? AND id=?", []any{seq, id}, func(row []driver.Value) (err error) {
-		found, err = eventOf(row)
+	err = s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events WHERE seq=? AND id=?", []any{seq, id}, func(row []driver.Value) (err error) {
+		found, err = rows.Event(row)
 		return err
 	})
 	if err != nil {
@@ -233,9 +174,9 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*stor
 
 func (s *Store) deliveries(ctx context.Context, where string, args []any, order string, limit int) ([]*store.Delivery, error) {
 	var list []*store.Delivery
-	err := s.rows(ctx, "SELECT "+deliveryColumns+",e.id FROM deliveries d LEFT JOIN events e ON e.seq=d.event WHERE "+where+
+	err := s.rows(ctx, "SELECT "+rows.DeliveryColumns+",e.id FROM deliveries d LEFT JOIN events e ON e.seq=d.event WHERE "+where+
 		" ORDER BY "+order+" LIMIT ?", append(args, max(0, limit)), func(row []driver.Value) error {
-		d := deliveryOf(row)
+		d := rows.Delivery(row)
 		d.EventID, _ = row[len(row)-1].(string)
 		list = append(list, d)
 		return nil
@@ -295,7 +236,7 @@ func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, err
 	err := s.rows(ctx, "SELECT hash,at,content,difference FROM revisions ORDER BY n DESC LIMIT ?", []any{max(0, limit)},
 		func(row []driver.Value) error {
 			list = append(list, store.Revision{
-				Hash: row[0].(string), At: record.Time(row[1].(int64)), Content: blob(row[2]), Difference: row[3].(string),
+				Hash: row[0].(string), At: record.Time(row[1].(int64)), Content: rows.Blob(row[2]), Difference: row[3].(string),
 			})
 			return nil
 		})

@@ -1,0 +1,38 @@
+package rows
+
+import (
+	"database/sql/driver"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
+)
+
+// A strict route's backlog is not sorted for a claim.
+func TestClaimsSortNothing(t *testing.T) {
+	c, err := conn.Open(filepath.Join(t.TempDir(), "test.db"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := schema.Migrate(c); err != nil {
+		t.Fatal(err)
+	}
+	for _, inOrder := range []bool{true, false} {
+		text, vals := claimSQL(store.Claim{Route: "r", Limit: 1, InOrder: inOrder, Except: []string{"k"}})
+		steps := 0
+		err := c.Query("EXPLAIN QUERY PLAN "+text, func(row []driver.Value) error {
+			steps++
+			if plan := row[3].(string); strings.Contains(plan, "ORDER BY") {
+				t.Errorf("in order %v: %s", inOrder, plan)
+			}
+			return nil
+		}, vals...)
+		if err != nil || steps == 0 {
+			t.Errorf("in order %v: %d steps, %v", inOrder, steps, err)
+		}
+	}
+}
