@@ -55,3 +55,13 @@ type Revision struct {
 	// Difference to the one before, in names.
 	Difference string
 }
+
+// OverlayEntry is a piece of the configuration that was made while the gateway
+// ran. What is in it is not the store's to know.
+type OverlayEntry struct {
+	// Name is section and name, such as routes.deploy-main; it is unique.
+	Name string
+	Text []byte
+	// At is when it was made.
+	At time.Time
+}

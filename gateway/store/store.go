@@ -21,7 +21,7 @@ var (
 	// ErrFailed: a commit failed before. Nothing is acknowledged any more; only
 	// a restart, which recovers from disk, helps.
 	ErrFailed = errors.New("store: failed, restart needed")
-	// ErrNotFound: no such event or delivery.
+	// ErrNotFound: no such event, delivery or entry.
 	ErrNotFound = errors.New("store: not found")
 	// ErrState: the delivery's state does not allow that.
 	ErrState = errors.New("store: not in that state")

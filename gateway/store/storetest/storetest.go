@@ -32,6 +32,10 @@ type Store interface {
 	AddRevision(ctx context.Context, r store.Revision) error
 	Revisions(ctx context.Context, limit int) ([]store.Revision, error)
 
+	Overlay(ctx context.Context) ([]store.OverlayEntry, error)
+	PutOverlay(ctx context.Context, e store.OverlayEntry) error
+	DropOverlay(ctx context.Context, name string) error
+
 	Durability() store.Durability
 	Stats() store.Stats
 }
@@ -73,6 +77,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"retention":              retention,
 		"slot":                   slot,
 		"revisions":              revisions,
+		"overlay":                overlay,
+		"overlay schedule":       overlaySchedule,
 		"lists page":             lists,
 	} {
 		t.Run(name, func(t *testing.T) {

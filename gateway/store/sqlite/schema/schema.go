@@ -102,6 +102,14 @@ CREATE TABLE revisions (
 	// What memory had no room for, by age, for routes with strict order. What
 	// comes straight from its commit is claimed and never enters this index.
 	`CREATE INDEX deliveries_unclaimed ON deliveries (route) WHERE claimed = 0 AND state <= 2`,
+	// What was made of the configuration while the gateway ran, oldest first.
+	`
+CREATE TABLE overlay (
+	n    INTEGER PRIMARY KEY AUTOINCREMENT,
+	name TEXT NOT NULL UNIQUE,
+	text BLOB NOT NULL,
+	at   INTEGER NOT NULL
+)`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.
