@@ -144,22 +144,26 @@ func (c *checker) engines() {
 }
 
 func (c *checker) schedules() {
-	for name, s := range c.doc.Config.Schedules {
-		path := "schedules." + name
-		hasCron, hasEvery := c.doc.file.Has(path+".cron"), c.doc.file.Has(path+".every")
-		switch {
-		case hasCron && hasEvery:
-			c.report(path+".every", "cron is given too: choose one", "")
-		case !hasCron && !hasEvery:
-			c.report(path, "needs cron or every", `cron: "30 2 * * *" or every: 5m`)
-		case hasEvery && s.Every < Duration(time.Second) && !c.reported(path+".every"):
-			c.report(path+".every", "must be at least 1s", "")
-		}
-		if s.Type == "" {
-			s.Type = "schedule." + name
-		}
-		c.doc.Config.Schedules[name] = s
+	for name := range c.doc.Config.Schedules {
+		c.schedule(name)
 	}
+}
+
+func (c *checker) schedule(name string) {
+	s, path := c.doc.Config.Schedules[name], "schedules."+name
+	hasCron, hasEvery := c.doc.file.Has(path+".cron"), c.doc.file.Has(path+".every")
+	switch {
+	case hasCron && hasEvery:
+		c.report(path+".every", "cron is given too: choose one", "")
+	case !hasCron && !hasEvery:
+		c.report(path, "needs cron or every", `cron: "30 2 * * *" or every: 5m`)
+	case hasEvery && s.Every < Duration(time.Second) && !c.reported(path+".every"):
+		c.report(path+".every", "must be at least 1s", "")
+	}
+	if s.Type == "" {
+		s.Type = "schedule." + name
+	}
+	c.doc.Config.Schedules[name] = s
 }
 
 func (c *checker) routes() {
@@ -167,23 +171,27 @@ func (c *checker) routes() {
 	if e := cfg.Defaults.Engine; e != "" {
 		c.engine("defaults.engine", e)
 	}
-	for name, r := range cfg.Routes {
-		path := "routes." + name
-		if len(r.Events) == 0 && c.doc.file.Has(path+".events") && !c.reported(path+".events") {
-			c.report(path+".events", "is empty, so the route matches nothing", "")
-		}
-		for i, event := range r.Events {
-			if at := fmt.Sprintf("%s.events[%d]", path, i); !c.reported(at) {
-				c.pattern(at, event)
-			}
-		}
-		c.target(path+".run", &r.Run)
-		if r.Order == "strict" && r.Concurrency > 1 {
-			c.report(path+".concurrency", "order strict means one at a time", "leave concurrency out, or write order: none")
-		}
-		c.inherit(path+".retry", &r.Retry)
-		cfg.Routes[name] = r
+	for name := range cfg.Routes {
+		c.route(name)
 	}
+}
+
+func (c *checker) route(name string) {
+	r, path := c.doc.Config.Routes[name], "routes."+name
+	if len(r.Events) == 0 && c.doc.file.Has(path+".events") && !c.reported(path+".events") {
+		c.report(path+".events", "is empty, so the route matches nothing", "")
+	}
+	for i, event := range r.Events {
+		if at := fmt.Sprintf("%s.events[%d]", path, i); !c.reported(at) {
+			c.pattern(at, event)
+		}
+	}
+	c.target(path+".run", &r.Run)
+	if r.Order == "strict" && r.Concurrency > 1 {
+		c.report(path+".concurrency", "order strict means one at a time", "leave concurrency out, or write order: none")
+	}
+	c.inherit(path+".retry", &r.Retry)
+	c.doc.Config.Routes[name] = r
 }
 
 // pattern checks the text of an event type with stars for segments.

@@ -34,9 +34,13 @@ type Document struct {
 	// Config is what the file says. It is complete only when loading it
 	// reported no error.
 	Config *Config
-	// Revision is the SHA-256 of the file's text in hex: of references, not of
-	// what they resolve to.
+	// Revision is the SHA-256 in hex of the file's text, of references, not of
+	// what they resolve to, and of what is laid over it.
 	Revision string
+	// Overlay is all that was laid over the file, and Aside what of it is not in
+	// force.
+	Overlay []Entry
+	Aside   []Aside
 	// Fingerprint changes whenever the file or a file it refers to does.
 	Fingerprint string
 	// Files are the absolute paths of all files that were read or looked for,
@@ -46,6 +50,7 @@ type Document struct {
 	file  *document.File
 	text  []byte
 	set   *files.Set
+	opts  Options
 	again bool
 }
 
@@ -63,8 +68,8 @@ func (d *Document) ProblemIn(path string, line, col int, message, hint string) P
 	return d.file.ProblemIn(path, line, col, message, hint)
 }
 
-// Text is the file as it may be kept and shown: references are not resolved,
-// and literal secrets are starred out.
+// Text is the file, and what is laid over it, as it may be kept and shown:
+// references are not resolved, and literal secrets are starred out.
 func (d *Document) Text() []byte { return []byte(d.file.Shown()) }
 
 // Options say how a configuration is loaded. The zero value is that of a
@@ -75,6 +80,9 @@ type Options struct {
 	Generate  bool                        // ${generate:path} creates what is missing
 	Env       func(string) (string, bool) // os.LookupEnv when nil
 	Now       func() time.Time            // time.Now when nil; decides which secrets have expired
+	Overlay   []Entry                     // laid over the file, oldest first
+
+	aside map[string]Problems // why entries are to be set aside
 }
 
 // Load reads a configuration and reports everything wrong with it, sorted by
@@ -107,7 +115,9 @@ func parse(path string, text []byte, set *files.Set, opts Options) (*Document, P
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	doc := &Document{Path: path, Config: &Config{}}
+	now := opts.Now()
+	opts.Now = func() time.Time { return now } // the same if it is read anew
+	doc := &Document{Path: path, Config: &Config{}, Overlay: opts.Overlay, opts: opts}
 	defer doc.stamp(text, set)
 	var problems Problems
 	if doc.file, problems = document.Parse(path, text); len(problems) > 0 {
@@ -117,11 +127,13 @@ func parse(path string, text []byte, set *files.Set, opts Options) (*Document, P
 		return doc, problems
 	}
 	dir := filepath.Dir(absolute(path))
-	problems = decode.Into(doc.Config, doc.file, decode.References{
-		Dir: dir, Files: set, Env: opts.Env, NoSecrets: opts.NoSecrets, Generate: opts.Generate,
-	})
+	refs := decode.References{Dir: dir, Files: set, Env: opts.Env, NoSecrets: opts.NoSecrets, Generate: opts.Generate}
+	problems = decode.Into(doc.Config, doc.file, refs)
 	c := &checker{doc: doc, dir: dir, opts: opts, files: set, decoded: problems}
 	problems = append(problems, c.check()...)
+	if !problems.Failed() {
+		problems = append(problems, doc.overlay(c, refs)...)
+	}
 	problems.Sort()
 	return doc, problems
 }
@@ -136,8 +148,14 @@ func absolute(path string) string {
 
 // stamp records what the document was made from.
 func (d *Document) stamp(text []byte, set *files.Set) {
-	sum := sha256.Sum256(text)
-	d.Revision = hex.EncodeToString(sum[:])
+	whole := sha256.New()
+	_, _ = whole.Write(text)
+	for _, e := range d.Overlay {
+		if d.Made(e.Name) {
+			fmt.Fprintf(whole, "\x00%s\x00%s", e.Name, e.Text)
+		}
+	}
+	d.Revision = hex.EncodeToString(whole.Sum(nil))
 	d.Files, d.Fingerprint = set.Paths(), set.Fingerprint(set.Paths())
 	d.text, d.set = text, set
 	set.Forget()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,11 +14,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// File is a YAML document and the text it came from. It does not change.
+// File is a YAML document and the text it came from. It does not change, but
+// others may be joined to it.
 type File struct {
 	root   *yaml.Node // nil when the text could not be parsed
 	source *source
 	index  map[*yaml.Node]table
+	parts  map[string]*File
 }
 
 // Parse reads one YAML document. The file is never nil: when there are
@@ -80,10 +84,47 @@ func (f *File) AtOffset(n *yaml.Node, offset int, path, message, hint string) Pr
 	return f.source.problem(at, path, message, hint)
 }
 
+// Join lets another document answer for one entry, such as routes.deploy-main,
+// and all below it.
+func (f *File) Join(entry string, part *File) {
+	if f.parts == nil {
+		f.parts = map[string]*File{}
+	}
+	f.parts[entry] = part
+}
+
+// Joined tells whether an entry is that of another document.
+func (f *File) Joined(entry string) bool { return f.parts[entry] != nil }
+
+// Leave undoes Join.
+func (f *File) Leave(entry string) { delete(f.parts, entry) }
+
+// EntryOf is the entry that a path leads into: of routes.deploy-main.events[0]
+// it is routes.deploy-main. Names have neither dots nor brackets.
+func EntryOf(path string) string {
+	section, name, _ := strings.Cut(path, ".")
+	if end := strings.IndexAny(name, ".["); end >= 0 {
+		name = name[:end]
+	}
+	return section + "." + name
+}
+
+// of is the document that a path leads into.
+func (f *File) of(path string) *File {
+	if len(f.parts) == 0 {
+		return f
+	}
+	if part := f.parts[EntryOf(path)]; part != nil {
+		return part
+	}
+	return f
+}
+
 // Problem reports an error at a path such as routes.deploy-main.when or
 // webhooks.github.secrets[1]. A path that is not in the file is reported at
 // its nearest ancestor.
 func (f *File) Problem(path, message, hint string) Problem {
+	f = f.of(path)
 	found := f.find(path)
 	return f.source.problem(f.spot(found), path, message, hint)
 }
@@ -92,6 +133,7 @@ func (f *File) Problem(path, message, hint string) Problem {
 // from 1, within the text of the scalar at path: where CEL found its error.
 // Folded and many-line scalars are pointed at as a whole.
 func (f *File) ProblemIn(path string, line, col int, message, hint string) Problem {
+	f = f.of(path)
 	found := f.find(path)
 	n := Resolve(found.Value)
 	if !found.exact || n == nil || n.Kind != yaml.ScalarNode || substituted(n.Value) {
@@ -121,12 +163,12 @@ func substituted(text string) bool {
 }
 
 // Has reports whether the file itself contains path.
-func (f *File) Has(path string) bool { return f.find(path).exact }
+func (f *File) Has(path string) bool { return f.of(path).find(path).exact }
 
 // Scalar returns the text of the scalar at path as it is in the file; nothing
 // for all else.
 func (f *File) Scalar(path string) string {
-	found := f.find(path)
+	found := f.of(path).find(path)
 	if n := Resolve(found.Value); found.exact && n != nil && n.Kind == yaml.ScalarNode {
 		return n.Value
 	}
@@ -134,7 +176,10 @@ func (f *File) Scalar(path string) string {
 }
 
 // Line returns where path stands, for messages such as "defined at line 13".
-func (f *File) Line(path string) int { return f.spot(f.find(path)).line }
+func (f *File) Line(path string) int {
+	f = f.of(path)
+	return f.spot(f.find(path)).line
+}
 
 // spot is where to point for an Entry: at a scalar itself, else at its key.
 func (f *File) spot(e Entry) span {
@@ -288,5 +333,12 @@ func IsNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// Shown is the text with literal secrets starred out: what may be kept.
-func (f *File) Shown() string { return strings.Join(f.source.shown, "\n") }
+// Shown is the text with literal secrets starred out, what may be kept: that of
+// the file, then one document after the other of what was joined.
+func (f *File) Shown() string {
+	shown := strings.Join(f.source.shown, "\n")
+	for _, name := range slices.Sorted(maps.Keys(f.parts)) {
+		shown += "\n---\n" + f.parts[name].Shown()
+	}
+	return shown
+}
