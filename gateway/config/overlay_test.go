@@ -74,7 +74,7 @@ func TestOverlaySetsAside(t *testing.T) {
 		"not YAML":      {"routes.x", "routes: {x: [", `overlay/routes.x:1:9: warning: set aside: "{" is not closed on its line`},
 		"bytes":         {"routes.x", "\xff\xfe", "overlay/routes.x:1:1: warning: set aside: is not UTF-8 text"},
 		"empty":         {"routes.x", "", "overlay/routes.x:1:1: warning: set aside: the file is empty"},
-		"unknown key":   {"routes.x", "routes: {x: {events: [a], run: w, wehn: b}}", "overlay/routes.x:1:35: warning: routes.x.wehn: set aside: unknown key"},
+		"unknown key":   {"routes.x", "routes: {x: {events: [a], run: w, wen: b}}", "overlay/routes.x:1:35: warning: routes.x.wen: set aside: unknown key"},
 		"other section": {"routes.x", "engines: {x: {plugin: /bin/sh}}", "overlay/routes.x:1:1: warning: engines: set aside: unknown key"},
 		"other name":    {"routes.x", "routes: {y: {events: [a], run: w}}", "overlay/routes.x:1:1: warning: routes.x: set aside: is not routes.x and nothing else"},
 		"one more":      {"routes.x", "routes: {x: {events: [a], run: w}, y: {events: [a], run: w}}", "set aside: is not routes.x and nothing else"},
