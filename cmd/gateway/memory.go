@@ -9,13 +9,12 @@ import (
 
 // The gateway holds little and makes garbage with every event: Go's own rule,
 // a heap of twice what is in use, would collect some ten times a second. So the
-// heap may be five times as large, but no more than fits into roomy together with
-// all else of the runtime's, or into a quarter more than is in use: else what
-// strangers make it hold for a moment would cost five times that. GOGC and
-// GOMEMLIMIT, when set, rule instead.
+// heap may be five times as large, but no more than roomy above what is in use:
+// else what strangers make it hold for a moment would cost five times that.
+// GOGC and GOMEMLIMIT, when set, rule instead.
 const (
 	collectAt = 400 // percent
-	roomy     = 48 << 20
+	roomy     = 24 << 20
 )
 
 func tuneMemory() {
@@ -41,7 +40,7 @@ func afterCollection(limit int64) {
 	}, limit)
 }
 
-func limitFor(used int64) int64 { return max(roomy, used+used/4) }
+func limitFor(used int64) int64 { return used + roomy }
 
 // inUse is what the latest collection found in use.
 func inUse() (sum int64) {
