@@ -179,48 +179,80 @@ func (s *Store) last(b *batch) {
 	}
 }
 
-// maxYields is how often the writer lets others run before it commits. Those
-// that are about to queue something join this commit instead of waiting for
-// its end; when nobody is, it costs nothing.
-const maxYields = 3
+// How long a commit waits for company. First the others may run maxYields
+// times: those that are about to queue something join this commit instead of
+// waiting for its end, and when nobody is, it costs nothing. Where many send at
+// once, of whom each commit's answers set free another part, it waits up to
+// lingerTime for up to twice as many as of late: larger commits leave more of
+// the machine for everything else. Few senders never wait.
+const (
+	maxYields  = 3
+	lingerTime = 500 * time.Microsecond
+	fewEntries = 8
+)
 
 // gather adds whatever else waits. Outcomes alone are no reason to flush yet:
 // they wait a moment for an event whose commit they can ride.
 func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
+	defer timer.Stop()
+	defer func() { s.usual += (float64(len(b.entries)) - s.usual) / 8 }()
 	urgent := len(b.entries)+len(b.Tasks) > 0 || b.changes[0].Urgent
-	var ride <-chan time.Time
-	yields := 0
+	if !urgent && !s.ride(ctx, b, timer) {
+		return
+	}
+	for yields := 0; yields < maxYields && !b.full(); {
+		if !s.queued(b) {
+			yields++
+			runtime.Gosched()
+		}
+	}
+	if s.usual >= fewEntries && len(b.Tasks) == 0 {
+		s.linger(ctx, b, timer)
+	}
+}
+
+// queued adds what is queued now, if anything is.
+func (s *Store) queued(b *batch) bool {
+	select {
+	case o := <-s.queue:
+		s.add(b, o)
+		return true
+	default:
+		return false
+	}
+}
+
+// ride waits for something urgent; false when the time for that has passed.
+func (s *Store) ride(ctx context.Context, b *batch, timer *time.Timer) bool {
+	timer.Reset(rideTime)
 	for !b.full() {
 		select {
 		case o := <-s.queue:
-			urgent = urgent || o.urgent()
 			s.add(b, o)
-			continue
-		default:
-		}
-		if urgent {
-			if yields == maxYields {
-				break
+			if o.urgent() {
+				return true
 			}
-			yields++
-			runtime.Gosched()
-			continue
-		}
-		if ride == nil {
-			timer.Reset(rideTime)
-			ride = timer.C
-		}
-		select {
-		case o := <-s.queue:
-			urgent = o.urgent()
-			s.add(b, o)
-		case <-ride:
-			return
+		case <-timer.C:
+			return false
 		case <-ctx.Done():
-			urgent = true
+			return true
 		}
 	}
-	timer.Stop()
+	return true
+}
+
+func (s *Store) linger(ctx context.Context, b *batch, timer *time.Timer) {
+	timer.Reset(lingerTime)
+	for most := int(2 * s.usual); len(b.entries) < most && !b.full(); {
+		select {
+		case o := <-s.queue:
+			s.add(b, o)
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // commit logs a batch in one record and answers everybody in it.
