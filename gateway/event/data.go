@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,8 +16,41 @@ import (
 //
 // The result is shared: nobody may change it.
 func (e *Event) Data() (any, error) {
-	e.decode.Do(func() { e.data, e.err = decode(e.ContentType, e.Body) })
+	e.decode.Do(func() {
+		e.data, e.err = decode(e.ContentType, e.Body)
+		e.decoded.Store(true)
+	})
 	return e.data, e.err
+}
+
+// mostLooks is how often JSON is read for a single value before all of it is
+// decoded.
+const mostLooks = 3
+
+// Look is what a path of member names and list indices leads to in Data, nil
+// when it leads nowhere. A few looks cost less than decoding a body.
+func (e *Event) Look(path []string) (any, error) {
+	if len(path) > 0 && len(e.Body) > 0 && !e.decoded.Load() && Kind(e.ContentType) == KindJSON && e.looks.Add(1) <= mostLooks {
+		return readJSON(e.Body, wanted{path: path})
+	}
+	data, err := e.Data()
+	for _, key := range path {
+		data = step(data, key)
+	}
+	return data, err
+}
+
+// step goes one part down: a member of an object or an element of a list.
+func step(data any, key string) any {
+	switch d := data.(type) {
+	case map[string]any:
+		return d[key]
+	case []any:
+		if i, err := strconv.Atoi(key); err == nil && i >= 0 && i < len(d) {
+			return d[i]
+		}
+	}
+	return nil
 }
 
 // JSON is the decoded body as JSON, for a body that is not JSON itself; nil
@@ -67,6 +101,10 @@ func Kind(contentType string) BodyKind {
 
 // Valid tells whether the body is what it says it is; if not, where.
 func (e *Event) Valid() error {
+	if len(e.Body) > 0 && !e.decoded.Load() && Kind(e.ContentType) == KindJSON {
+		_, err := readJSON(e.Body, wanted{})
+		return err
+	}
 	_, err := e.Data()
 	return err
 }
@@ -77,7 +115,7 @@ func decode(contentType string, body []byte) (any, error) {
 	}
 	switch Kind(contentType) {
 	case KindJSON:
-		return decodeJSON(body)
+		return readJSON(body, everything)
 	case KindForm:
 		return decodeForm(body)
 	}
@@ -95,7 +133,7 @@ func decodeForm(body []byte) (any, error) {
 		return nil, fmt.Errorf("body: not a valid form")
 	}
 	if payload := values.Get("payload"); len(values) == 1 && payload != "" {
-		if v, err := decodeJSON([]byte(payload)); err == nil {
+		if v, err := readJSON([]byte(payload), everything); err == nil {
 			return v, nil
 		}
 	}

@@ -6,6 +6,7 @@ package event
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,9 +37,11 @@ type Event struct {
 	// Body is exactly what was sent.
 	Body []byte
 
-	decode sync.Once
-	data   any
-	err    error
+	decode  sync.Once
+	decoded atomic.Bool // data and err are there
+	looks   atomic.Int32
+	data    any
+	err     error
 }
 
 // Extend adds an extension attribute while the event is being made.

@@ -7,19 +7,20 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // maxDepth bounds how deep JSON may nest: no sender needs more, and whoever
 // walks the value later may recurse.
 const maxDepth = 256
 
-// decodeJSON reads one JSON value (RFC 8259) as encoding/json would with
-// UseNumber, in one pass and with few allocations: strings and numbers share
-// the memory of one copy of the body. Every event takes this way, many of them
-// for one comparison.
-func decodeJSON(body []byte) (any, error) {
-	p := parser{s: string(body), utf8: utf8.Valid(body)}
-	v, ok := p.value()
+// readJSON reads one JSON value (RFC 8259) as encoding/json would with
+// UseNumber, in one pass, and keeps of it what is wanted. Strings and numbers
+// are parts of the body itself, which never changes: every event takes this
+// way, many of them for one comparison.
+func readJSON(body []byte, w wanted) (any, error) {
+	p := parser{s: unsafe.String(unsafe.SliceData(body), len(body)), utf8: utf8.Valid(body)}
+	v, ok := p.value(w)
 	if ok {
 		p.space()
 		ok = p.i == len(p.s) || p.fail("a second value or stray text")
@@ -28,6 +29,47 @@ func decodeJSON(body []byte) (any, error) {
 		return nil, fmt.Errorf("body: not valid JSON at byte %d: %s", p.i+1, p.why)
 	}
 	return v, nil
+}
+
+// wanted is what a reader is after: all of a value, what a path leads to, or,
+// with neither, to know that it is one.
+type wanted struct {
+	all  bool
+	path []string
+}
+
+var everything = wanted{all: true}
+
+// member is what is wanted of an object's member.
+func (w wanted) member(key string) wanted {
+	if w.all || len(w.path) == 0 || w.path[0] != key {
+		return wanted{all: w.all}
+	}
+	return w.rest()
+}
+
+// element is what is wanted of a list's element.
+func (w wanted) element(i int) wanted {
+	if w.all || len(w.path) == 0 {
+		return w
+	}
+	if at, err := strconv.Atoi(w.path[0]); err != nil || at != i {
+		return wanted{}
+	}
+	return w.rest()
+}
+
+func (w wanted) rest() wanted { return wanted{all: len(w.path) == 1, path: w.path[1:]} }
+
+// found tells whether what is wanted has been found in a part.
+func (w wanted) found(part wanted) bool { return !w.all && (part.all || len(part.path) > 0) }
+
+// only is a scalar when it is wanted. What leads on from it leads nowhere.
+func (w wanted) only(v any) any {
+	if w.all {
+		return v
+	}
+	return nil
 }
 
 // parser walks over s. Its methods return false after fail.
@@ -66,30 +108,30 @@ func (p *parser) peek() byte {
 	return p.s[p.i]
 }
 
-func (p *parser) value() (any, bool) {
+func (p *parser) value(w wanted) (any, bool) {
 	switch c := p.peek(); {
 	case c == '"':
-		return boxed(p.text())
+		return p.quoted(w)
 	case c == '{':
 		if !p.enter() {
 			return nil, false
 		}
-		v, ok := p.object()
+		v, ok := p.object(w)
 		p.depth--
 		return v, ok
 	case c == '[':
 		if !p.enter() {
 			return nil, false
 		}
-		v, ok := p.array()
+		v, ok := p.array(w)
 		p.depth--
 		return v, ok
 	case c == '-' || '0' <= c && c <= '9':
-		return p.number()
+		return p.number(w)
 	case c == 't':
-		return true, p.word("true")
+		return w.only(true), p.word("true")
 	case c == 'f':
-		return false, p.word("false")
+		return w.only(false), p.word("false")
 	case c == 'n':
 		return nil, p.word("null")
 	case c == 0 && p.i == len(p.s):
@@ -98,7 +140,13 @@ func (p *parser) value() (any, bool) {
 	return nil, p.fail("a value was expected")
 }
 
-func boxed(s string, ok bool) (any, bool) { return s, ok }
+func (p *parser) quoted(w wanted) (any, bool) {
+	s, ok := p.text()
+	if !w.all {
+		return nil, ok
+	}
+	return s, ok
+}
 
 func (p *parser) word(w string) bool {
 	if !strings.HasPrefix(p.s[p.i:], w) {
@@ -117,49 +165,83 @@ func (p *parser) enter() bool {
 	return true
 }
 
-func (p *parser) object() (any, bool) {
-	m := map[string]any{}
+func (p *parser) object(w wanted) (any, bool) {
+	var m map[string]any
+	var found any
+	if w.all {
+		m = map[string]any{}
+		found = m
+	}
 	if p.peek() == '}' {
 		p.i++
-		return m, true
+		return found, true
 	}
 	for {
-		if p.peek() != '"' {
-			return nil, p.fail("a key in double quotes was expected")
-		}
-		key, ok := p.text()
+		key, ok := p.key()
 		if !ok {
 			return nil, false
 		}
-		if p.peek() != ':' {
-			return nil, p.fail("a colon was expected")
-		}
-		p.i++
-		if m[key], ok = p.value(); !ok {
+		part := w.member(key)
+		v, ok := p.value(part)
+		switch {
+		case !ok:
 			return nil, false
+		case w.all:
+			m[key] = v
+		case w.found(part):
+			found = v
 		}
 		if done, ok := p.next('}'); done || !ok {
-			return m, ok
+			return found, ok
 		}
 	}
 }
 
-func (p *parser) array() (any, bool) {
+// key reads a member's name and the colon behind it.
+func (p *parser) key() (string, bool) {
+	if p.peek() != '"' {
+		return "", p.fail("a key in double quotes was expected")
+	}
+	key, ok := p.text()
+	if !ok {
+		return "", false
+	}
+	if p.peek() != ':' {
+		return "", p.fail("a colon was expected")
+	}
+	p.i++
+	return key, true
+}
+
+func (p *parser) array(w wanted) (any, bool) {
+	var found any
+	list := []any{}
 	if p.peek() == ']' {
 		p.i++
-		return []any{}, true
+		return whole(w, list, nil), true
 	}
-	list := make([]any, 0, 4)
-	for {
-		v, ok := p.value()
-		if !ok {
+	for i := 0; ; i++ {
+		part := w.element(i)
+		v, ok := p.value(part)
+		switch {
+		case !ok:
 			return nil, false
+		case w.all:
+			list = append(list, v)
+		case w.found(part):
+			found = v
 		}
-		list = append(list, v)
 		if done, ok := p.next(']'); done || !ok {
-			return list, ok
+			return whole(w, list, found), ok
 		}
 	}
+}
+
+func whole(w wanted, list []any, found any) any {
+	if w.all {
+		return list
+	}
+	return found
 }
 
 // next steps over a comma, or over the end of the list or object.
@@ -176,7 +258,7 @@ func (p *parser) next(end byte) (done, ok bool) {
 }
 
 // number keeps the spelling: no digit of an id is ever lost.
-func (p *parser) number() (any, bool) {
+func (p *parser) number(w wanted) (any, bool) {
 	from := p.i
 	if p.s[p.i] == '-' {
 		p.i++
@@ -201,6 +283,9 @@ func (p *parser) number() (any, bool) {
 			return nil, false
 		}
 	}
+	if !w.all {
+		return nil, true
+	}
 	return json.Number(p.s[from:p.i]), true
 }
 
@@ -217,7 +302,8 @@ func (p *parser) digits() bool {
 // text reads a string. One without escapes is a part of the body as it is.
 func (p *parser) text() (string, bool) {
 	p.i++
-	for from := p.i; p.i < len(p.s); p.i++ {
+	from := p.i
+	for p.i += plain(p.s[p.i:]); p.i < len(p.s); p.i++ {
 		switch c := p.s[p.i]; {
 		case c == '"':
 			s := p.s[from:p.i]
@@ -230,6 +316,24 @@ func (p *parser) text() (string, bool) {
 		}
 	}
 	return "", p.fail("a string does not end")
+}
+
+// plain is how many bytes, in steps of eight, a string goes on without a quote,
+// an escape or a control character.
+func plain(s string) (n int) {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(s)-n >= 8; n += 8 {
+		b := s[n : n+8]
+		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		quote, escape := x^(ones*'"'), x^(ones*'\\')
+		// A byte that is zero, or below a blank, sets its top bit; so may one
+		// that follows such a byte, but then that one has.
+		if ((quote-ones)&^quote|(escape-ones)&^escape|(x-ones*' ')&^x)&tops != 0 {
+			break
+		}
+	}
+	return n
 }
 
 // valid replaces what is not UTF-8, as encoding/json does.

@@ -23,7 +23,7 @@ func reference(body []byte) (v any, ok bool) {
 func compare(t *testing.T, body []byte) {
 	t.Helper()
 	want, ok := reference(body)
-	got, err := decodeJSON(body)
+	got, err := readJSON(body, everything)
 	if err != nil && strings.Contains(err.Error(), "nested deeper") {
 		return
 	}
@@ -53,6 +53,18 @@ func TestDecodeJSONIsTheStandardLibrarys(t *testing.T) {
 	}
 }
 
+// Strings are read eight bytes at a time: every byte counts at every place.
+func TestEveryByteOfAString(t *testing.T) {
+	for at := range 19 {
+		for c := range 256 {
+			text := []byte(`"abcdefghijklmnopqrs"`)
+			text[1+at] = byte(c)
+			compare(t, text)
+			compare(t, append(text, `n"`...))
+		}
+	}
+}
+
 func FuzzDecodeJSON(f *testing.F) {
 	for _, s := range jsonSeeds() {
 		f.Add([]byte(s))
@@ -70,7 +82,7 @@ func TestJSONErrorsSayWhere(t *testing.T) {
 		`"\ud8zz"`:               `byte 2: four hexadecimal digits`,
 		``:                       `byte 1: it ends too early`,
 	} {
-		if _, err := decodeJSON([]byte(body)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := readJSON([]byte(body), everything); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v, want %s", body, err, want)
 		}
 	}
@@ -94,7 +106,7 @@ func BenchmarkDecodeJSON(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decodeJSON(body); err != nil {
+		if _, err := readJSON(body, everything); err != nil {
 			b.Fatal(err)
 		}
 	}

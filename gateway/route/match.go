@@ -92,32 +92,12 @@ func (l *line) value(ev *event.Event) (any, error) {
 	case "extensions":
 		return entry(ev.Extensions, l.keys[0]), nil
 	}
-	data, err := ev.Data()
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range l.keys {
-		data = step(data, key)
-	}
-	return data, nil
+	return ev.Look(l.keys)
 }
 
 func entry(m map[string]string, key string) any {
 	if v, ok := m[key]; ok {
 		return v
-	}
-	return nil
-}
-
-// step goes one part down: a member of an object or an element of a list.
-func step(data any, key string) any {
-	switch d := data.(type) {
-	case map[string]any:
-		return d[key]
-	case []any:
-		if i, err := strconv.Atoi(key); err == nil && i >= 0 && i < len(d) {
-			return d[i]
-		}
 	}
 	return nil
 }
