@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -21,36 +20,6 @@ func (e *Event) Data() (any, error) {
 		e.decoded.Store(true)
 	})
 	return e.data, e.err
-}
-
-// mostLooks is how often JSON is read for a single value before all of it is
-// decoded.
-const mostLooks = 3
-
-// Look is what a path of member names and list indices leads to in Data, nil
-// when it leads nowhere. A few looks cost less than decoding a body.
-func (e *Event) Look(path []string) (any, error) {
-	if len(path) > 0 && len(e.Body) > 0 && !e.decoded.Load() && Kind(e.ContentType) == KindJSON && e.looks.Add(1) <= mostLooks {
-		return readJSON(e.Body, wanted{path: path})
-	}
-	data, err := e.Data()
-	for _, key := range path {
-		data = step(data, key)
-	}
-	return data, err
-}
-
-// step goes one part down: a member of an object or an element of a list.
-func step(data any, key string) any {
-	switch d := data.(type) {
-	case map[string]any:
-		return d[key]
-	case []any:
-		if i, err := strconv.Atoi(key); err == nil && i >= 0 && i < len(d) {
-			return d[i]
-		}
-	}
-	return nil
 }
 
 // JSON is the decoded body as JSON, for a body that is not JSON itself; nil

@@ -31,47 +31,6 @@ func readJSON(body []byte, w wanted) (any, error) {
 	return v, nil
 }
 
-// wanted is what a reader is after: all of a value, what a path leads to, or,
-// with neither, to know that it is one.
-type wanted struct {
-	all  bool
-	path []string
-}
-
-var everything = wanted{all: true}
-
-// member is what is wanted of an object's member.
-func (w wanted) member(key string) wanted {
-	if w.all || len(w.path) == 0 || w.path[0] != key {
-		return wanted{all: w.all}
-	}
-	return w.rest()
-}
-
-// element is what is wanted of a list's element.
-func (w wanted) element(i int) wanted {
-	if w.all || len(w.path) == 0 {
-		return w
-	}
-	if at, err := strconv.Atoi(w.path[0]); err != nil || at != i {
-		return wanted{}
-	}
-	return w.rest()
-}
-
-func (w wanted) rest() wanted { return wanted{all: len(w.path) == 1, path: w.path[1:]} }
-
-// found tells whether what is wanted has been found in a part.
-func (w wanted) found(part wanted) bool { return !w.all && (part.all || len(part.path) > 0) }
-
-// only is a scalar when it is wanted. What leads on from it leads nowhere.
-func (w wanted) only(v any) any {
-	if w.all {
-		return v
-	}
-	return nil
-}
-
 // parser walks over s. Its methods return false after fail.
 type parser struct {
 	s     string
@@ -235,13 +194,6 @@ func (p *parser) array(w wanted) (any, bool) {
 			return whole(w, list, found), ok
 		}
 	}
-}
-
-func whole(w wanted, list []any, found any) any {
-	if w.all {
-		return list
-	}
-	return found
 }
 
 // next steps over a comma, or over the end of the list or object.
