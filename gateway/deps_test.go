@@ -50,7 +50,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/webhook/handshake", "event verify", ""},
 	{"gateway/webhook/schema", "", "github.com/santhosh-tekuri/jsonschema/v6 golang.org/x/text"},
 	{"gateway/webhook", "event expr store verify webhook/cloudevents webhook/gate webhook/handshake webhook/schema", "go.uber.org/zap golang.org/x/net"},
-	{"gateway/schedule", "event store", "go.uber.org/zap"},
+	{"gateway/schedule/cron", "", ""},
+	{"gateway/schedule", "event schedule/cron store", "go.uber.org/zap"},
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
 	{"gateway/api/access", "", ""},
@@ -58,7 +59,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
-	{"gateway", "api api/access config config/decode config/document config/files config/write dispatch engine event expr intake route schedule store store/sqlite verify webhook webhook/gate webhook/handshake webhook/schema rehearse ui",
+	{"gateway", "api api/access config config/decode config/document config/files config/write dispatch engine event expr intake route schedule schedule/cron store store/sqlite verify webhook webhook/gate webhook/handshake webhook/schema rehearse ui",
 		"go.uber.org/zap golang.org/x/sys"},
 }
 

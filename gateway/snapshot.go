@@ -16,6 +16,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/schedule"
+	"github.com/event-gateway/gateway/gateway/schedule/cron"
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook"
 	"github.com/event-gateway/gateway/gateway/webhook/gate"
@@ -94,9 +95,9 @@ func (b *builder) problem(path string, err error) config.Problem {
 	if errors.As(err, &in) {
 		return b.doc.ProblemIn(path, in.Line, in.Column, in.Message, "")
 	}
-	var cron *schedule.Mistake
-	if errors.As(err, &cron) {
-		return b.doc.ProblemIn(path, 1, cron.Column, cron.Message, "")
+	var due *cron.Mistake
+	if errors.As(err, &due) {
+		return b.doc.ProblemIn(path, 1, due.Column, due.Message, "")
 	}
 	return b.doc.Problem(path, err.Error(), "")
 }
@@ -257,8 +258,8 @@ func (b *builder) compileSchedules() {
 			Missed: schedule.Missed(s.Missed), MissedWindow: time.Duration(s.MissedWindow),
 		})
 		if err != nil {
-			var cron *schedule.Mistake
-			if errors.As(err, &cron) {
+			var due *cron.Mistake
+			if errors.As(err, &due) {
 				path += ".cron"
 			}
 			b.report(path, err)

@@ -374,3 +374,12 @@ func TestCompileRefuses(t *testing.T) {
 		}
 	}
 }
+
+func zone(t testing.TB, name string) *time.Location {
+	t.Helper()
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
+}

@@ -13,6 +13,7 @@ import (
 	_ "time/tzdata"
 
 	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/schedule/cron"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -55,13 +56,13 @@ type Spec struct {
 // Schedule is a declared schedule ready to run.
 type Schedule struct {
 	spec   Spec
-	cron   Cron
+	cron   cron.Expr
 	timing string
 	// entries of Data when it is an object, else nil.
 	entries map[string]json.RawMessage
 }
 
-// Compile checks a spec. A mistake in Cron comes back as a *Mistake.
+// Compile checks a spec. A mistake in Cron comes back as a *cron.Mistake.
 func Compile(spec Spec) (*Schedule, error) {
 	if spec.Location == nil {
 		spec.Location = time.UTC
@@ -107,7 +108,7 @@ func (s *Schedule) time() error {
 		return nil
 	}
 	var err error
-	s.cron, err = Parse(s.spec.Cron)
+	s.cron, err = cron.Parse(s.spec.Cron, s.spec.Name)
 	s.timing = s.spec.Cron + " " + s.spec.Location.String()
 	return err
 }
@@ -135,7 +136,7 @@ func (s *Schedule) Timing() string { return s.timing }
 // Next is the first slot after a moment; zero when there is none.
 func (s *Schedule) Next(after time.Time) time.Time {
 	if s.spec.Every == 0 {
-		return s.cron.Next(after, s.spec.Location)
+		return s.cron.Next(after, s.spec.Location, cron.DST{})
 	}
 	every := int64(s.spec.Every)
 	since := after.UnixNano()
