@@ -55,11 +55,18 @@ var allowed = []struct{ name, imports, third string }{
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
 	{"gateway/api/access", "", ""},
-	{"gateway/api", "api/access event store", "go.uber.org/zap github.com/prometheus/client_golang github.com/prometheus/client_model github.com/prometheus/common github.com/google/uuid"},
+	{"gateway/api/live", "", ""},
+	{"gateway/api", "api/access api/live event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
-	{"gateway", "api api/access config config/decode config/document config/files config/write dispatch engine event expr intake route schedule schedule/cron store store/sqlite verify webhook webhook/gate webhook/handshake webhook/schema rehearse ui",
+	{"gateway", "api api/access api/live metrics ui " +
+		"config config/decode config/document config/files config/write " +
+		"dispatch engine event expr intake rehearse route " +
+		"schedule schedule/cron " +
+		"store store/sqlite verify " +
+		"webhook webhook/gate webhook/handshake webhook/schema",
 		"go.uber.org/zap golang.org/x/sys"},
 }
 

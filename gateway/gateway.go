@@ -18,12 +18,14 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/live"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
+	"github.com/event-gateway/gateway/gateway/metrics"
 	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -58,7 +60,8 @@ type Gateway struct {
 	schedules *schedule.Runner
 	watcher   *config.Watcher // of the configuration's own file
 	referred  *config.Watcher // of what it refers to
-	metrics   *api.Metrics
+	metrics   *metrics.Metrics
+	live      *live.Hub
 	public    net.Listener
 	admin     net.Listener
 
@@ -77,7 +80,7 @@ type Gateway struct {
 // New reads the configuration, opens the store and binds the listeners. It
 // starts nothing. Mistakes in the configuration come back as config.Problems.
 func New(o Options) (*Gateway, error) {
-	g := &Gateway{opts: o, log: o.Log, started: time.Now(), env: expr.New(), hooks: webhook.NewRegistry()}
+	g := &Gateway{opts: o, log: o.Log, started: time.Now(), env: expr.New(), hooks: webhook.NewRegistry(), live: live.New()}
 	doc, problems := config.Load(o.ConfigPath, config.Options{Generate: true})
 	if problems.Failed() {
 		return nil, problems
@@ -103,7 +106,7 @@ func (g *Gateway) open(doc *config.Document) (err error) {
 		}
 	}()
 	g.dispatch = dispatch.New(dispatch.Options{
-		Store: (*lateStore)(g), Route: g.route, Log: g.log.Named("dispatch"), Observe: g.observe, Grace: drainTime,
+		Store: (*lateStore)(g), Route: g.route, Log: g.log.Named("dispatch"), Observe: g.observe, Follow: g.followed, Grace: drainTime,
 	})
 	g.store, err = sqlite.Open(sqlite.Options{
 		Dir: c.Store.Path, Taker: g.dispatch,
@@ -135,14 +138,14 @@ const dedupeWindow = 7 * 24 * time.Hour
 // assemble makes the parts that need the store.
 func (g *Gateway) assemble(doc *config.Document) {
 	g.backlog.Store(&backlog{})
-	g.intake = intake.New(g.store, func() *intake.Rules { return g.current.Load().rules }, g.pending, g.log.Named("intake"))
+	g.intake = intake.New(heard{g}, func() *intake.Rules { return g.current.Load().rules }, g.pending, g.log.Named("intake"))
 	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g}, g.log.Named("schedule"))
 	g.watcher = config.NewWatcher(g.changed, config.WatchOptions{Degraded: func(err error) {
 		g.log.Warn("the configuration is watched by polling alone", zap.Error(err))
 	}})
 	g.referred = config.NewWatcher(g.referredChanged, config.WatchOptions{})
 	g.watch(doc, true, false)
-	g.metrics = api.NewMetrics(g.status)
+	g.metrics = metrics.New(g.status)
 }
 
 // Addresses where the gateway listens: useful when the file says port 0.
@@ -186,6 +189,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	l.start("store", defaultTime, g.store.Run)
 	l.start("engines", engineTime, g.pool.Run)
 	l.start("backlog", defaultTime, g.watchBacklog)
+	l.start("follow engines", defaultTime, g.watchEngines)
 	if err := g.bringUp(l.ctx); err != nil {
 		return err
 	}
@@ -215,7 +219,7 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 	}
 	result := api.ReloadResult{Revision: snap.revision, Differences: differences(&config.Config{}, snap.doc.Config)}
 	g.reloads.add(result, true)
-	g.live(ctx, snap, result, "start")
+	g.goLive(ctx, snap, result, "start")
 	return nil
 }
 
@@ -245,10 +249,11 @@ func (g *Gateway) serve(l *lifetimes) error {
 		return err
 	}
 	server := api.NewServer(api.New(api.Options{
-		Reader: g.store, Operator: operator{g}, Status: g.status, Metrics: g.metrics,
+		Reader: g.store, Operator: operator{g}, Status: g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
-		Tokens: func() []access.Token { return g.current.Load().tokens },
+		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))
+	server.RegisterOnShutdown(g.live.Close) // who follows or waits would keep it from ending
 	l.start("admin", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, server, g.secured(g.admin, admin)) })
 	l.start("webhooks", serveTime, func(ctx context.Context) error {
 		return serveHTTP(ctx, hooks, g.secured(webhook.Limit(g.public, 0), public))

@@ -27,7 +27,7 @@ type reloadLog struct {
 	last, referred *api.ReloadStatus
 }
 
-func (l *reloadLog) add(r api.ReloadResult, whole bool) {
+func (l *reloadLog) add(r api.ReloadResult, whole bool) *api.ReloadStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.Refused() {
@@ -44,6 +44,7 @@ func (l *reloadLog) add(r api.ReloadResult, whole bool) {
 	default:
 		l.last = status
 	}
+	return status
 }
 
 // shown is the reload to tell of: one that was refused before one that was not.
@@ -92,14 +93,15 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 		if g.running.Err() != nil {
 			return result, errStopping
 		}
-		g.reloads.add(result, whole)
+		g.live.Tell(api.ReloadMessage(*g.reloads.add(result, whole)))
 		g.log.Error("configuration refused, the old one stays", zap.String("reason", reason), zap.Error(problems))
 		return result, nil
 	}
 	result.Differences = differences(old.doc.Config, snap.doc.Config)
 	result.Revision, result.Changed = snap.revision, snap.revision != old.revision
-	g.reloads.add(result, whole)
-	g.live(ctx, snap, result, reason)
+	status := g.reloads.add(result, whole)
+	g.goLive(ctx, snap, result, reason)
+	g.live.Tell(api.ReloadMessage(*status))
 	if !snap.inherited {
 		old.release()
 	}
@@ -126,8 +128,8 @@ func (g *Gateway) prepare(ctx context.Context, old *snapshot, doc *config.Docume
 	return snap, problems
 }
 
-// live puts a snapshot in force. Nothing in here can fail.
-func (g *Gateway) live(ctx context.Context, snap *snapshot, result api.ReloadResult, reason string) {
+// goLive puts a snapshot in force. Nothing in here can fail.
+func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadResult, reason string) {
 	g.current.Store(snap)
 	if !snap.inherited {
 		g.dispatch.Apply(snap.plan)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/engine"
-	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -206,14 +205,16 @@ func (o operator) Retry(ctx context.Context, seq int64) error {
 	d, err := o.g.store.Retry(ctx, seq)
 	if err == nil {
 		o.g.dispatch.Nudge(d.Route)
+		o.g.tellDelivery(d)
 	}
 	return err
 }
 
 func (o operator) Discard(ctx context.Context, seq int64) error {
-	_, err := o.g.store.Discard(ctx, seq)
+	d, err := o.g.store.Discard(ctx, seq)
 	if err == nil {
 		o.g.dispatch.Discard(seq)
+		o.g.tellDelivery(d)
 	}
 	return err
 }
@@ -223,6 +224,12 @@ func (o operator) Reload(ctx context.Context) (api.ReloadResult, error) {
 }
 
 // Submit takes an event by hand; the same source and id again are a duplicate.
-func (o operator) Submit(ctx context.Context, ev *event.Event) (store.Receipt, error) {
-	return o.g.intake.Accept(ctx, ev, nil, store.DigestOf(ev.Body))
+func (o operator) Submit(ctx context.Context, e *store.Entry) (store.Receipt, error) {
+	entries := []*store.Entry{e}
+	receipts, err := o.g.intake.AcceptAll(ctx, entries)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	e.Revision, e.Deliveries = entries[0].Revision, entries[0].Deliveries
+	return receipts[0], nil
 }

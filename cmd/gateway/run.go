@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/event-gateway/gateway/cmd/gateway/process"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway"
 	"github.com/event-gateway/gateway/gateway/api"
@@ -32,7 +33,7 @@ SIGHUP reads the configuration again; so does a change of the file.
 
 The exit code is 78 when the configuration is refused at the start.`,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			stop, err := profile(f.cpuProfile)
+			stop, err := process.Profile(f.cpuProfile)
 			if err != nil {
 				return err
 			}
@@ -54,7 +55,7 @@ func (a *app) run(ctx context.Context, f runFlags) error {
 			f.logFormat = logConsole
 		}
 	}
-	tuneMemory()
+	process.TuneMemory()
 	log, err := a.logger(f)
 	if err != nil {
 		return err

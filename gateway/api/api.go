@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
-	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/api/live"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -34,7 +34,9 @@ type Operator interface {
 	// Reload waits for the answer. A refused configuration is a result with
 	// Problems, not an error.
 	Reload(ctx context.Context) (ReloadResult, error)
-	Submit(ctx context.Context, e *event.Event) (store.Receipt, error)
+	// Submit commits an event, of which the entry has all but the revision and
+	// the deliveries: of a new one it has them afterwards.
+	Submit(ctx context.Context, e *store.Entry) (store.Receipt, error)
 }
 
 // Status tells how the gateway is at this moment. It is called for every
@@ -46,11 +48,14 @@ type Options struct {
 	Reader   Reader
 	Operator Operator
 	Status   Status
-	Metrics  *Metrics
-	Log      *zap.Logger
+	// Metrics is the page that Prometheus scrapes; nil: there is none.
+	Metrics http.Handler
+	Log     *zap.Logger
 	// Admin is the address that the listener has, host:port. Requests must
 	// name its host, or a loopback one.
 	Admin string
+	// Live tells what happens; nil: nothing does.
+	Live *live.Hub
 	// Tokens that count at this moment; without any, who reaches the listener
 	// may do everything.
 	Tokens func() []access.Token
@@ -70,6 +75,9 @@ func New(o Options) http.Handler {
 }
 
 func newServer(o Options) *server {
+	if o.Live == nil {
+		o.Live = live.New()
+	}
 	if o.Tokens == nil {
 		o.Tokens = func() []access.Token { return nil }
 	}
@@ -89,7 +97,7 @@ func rightFor(pattern string) access.Right {
 	switch pattern {
 	case "GET /healthz", "GET /readyz":
 		return access.Anybody
-	case "POST /api/v1/events":
+	case "POST /api/v1/events", "POST /api/events/trigger/{event_type}":
 		return access.Send
 	}
 	if strings.HasPrefix(pattern, "GET ") {
@@ -120,9 +128,11 @@ func (s *server) routes() http.Handler {
 	} {
 		handle(pattern, s.answer(h))
 	}
-	handle("POST /-/reload", http.HandlerFunc(s.answerReload))
+	handle("POST /-/reload", s.slow(reloadTime, s.reload))
+	handle("POST /api/events/trigger/{event_type}", s.slow(maxWait+time.Minute, s.trigger))
+	handle("GET /api/v1/stream", http.HandlerFunc(s.stream))
 	if s.Metrics != nil {
-		handle("GET /metrics", s.Metrics.handler(s.Log))
+		handle("GET /metrics", s.Metrics)
 	}
 	return s.explainMisses(mux)
 }

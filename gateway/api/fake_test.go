@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,6 +30,8 @@ type fake struct {
 	deliveryFilter store.DeliveryFilter
 	did            []string
 	submitted      *event.Event
+	entry          *store.Entry
+	triggers       func(*store.Entry) (store.Receipt, error)
 	receipt        store.Receipt
 	result         ReloadResult
 	err            error
@@ -96,8 +99,11 @@ func (f *fake) Reload(context.Context) (ReloadResult, error) {
 	return f.result, f.err
 }
 
-func (f *fake) Submit(_ context.Context, e *event.Event) (store.Receipt, error) {
-	f.did, f.submitted = append(f.did, "submit"), e
+func (f *fake) Submit(_ context.Context, e *store.Entry) (store.Receipt, error) {
+	f.did, f.submitted, f.entry = append(f.did, "submit"), e.Event, e
+	if f.triggers != nil {
+		return f.triggers(e)
+	}
 	return f.receipt, f.err
 }
 
@@ -166,7 +172,7 @@ func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
 	s := newServer(Options{
-		Reader: f, Operator: f, Status: status, Metrics: NewMetrics(status), Log: zap.New(core), Admin: admin, MaxBody: 512,
+		Reader: f, Operator: f, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
 		Tokens: func() []access.Token { return f.tokens },
 	})
 	s.now = func() time.Time { return noon }

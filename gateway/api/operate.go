@@ -57,7 +57,8 @@ func (s *server) submit(r *http.Request) (reply, error) {
 	if err := e.Valid(); err != nil {
 		return reply{}, problem(http.StatusBadRequest, "data: %s", err)
 	}
-	receipt, err := s.Operator.Submit(r.Context(), e)
+	e.Trace(r.Header["Traceparent"])
+	receipt, err := s.Operator.Submit(r.Context(), &store.Entry{Event: e, Digest: store.DigestOf(e.Body)})
 	if err != nil {
 		return reply{}, err
 	}
@@ -203,12 +204,15 @@ func (s *server) wrongState(r *http.Request, seq int64, done string) error {
 // reloadTime is how long a reload may take: engines start, drain and are asked.
 const reloadTime = 5 * time.Minute
 
-func (s *server) answerReload(w http.ResponseWriter, r *http.Request) {
-	// Reading too: a read deadline that passes cancels the request. Writers
-	// that have no deadlines, in tests, have none to extend.
-	c, until := http.NewResponseController(w), time.Now().Add(reloadTime)
-	_, _ = c.SetReadDeadline(until), c.SetWriteDeadline(until)
-	s.answer(s.reload).ServeHTTP(w, r)
+// slow gives an endpoint more time than the server does.
+func (s *server) slow(limit time.Duration, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Reading too: a read deadline that passes cancels the request. Writers
+		// that have no deadlines, in tests, have none to extend.
+		c, until := http.NewResponseController(w), time.Now().Add(limit)
+		_, _ = c.SetReadDeadline(until), c.SetWriteDeadline(until)
+		s.answer(h).ServeHTTP(w, r)
+	})
 }
 
 func (s *server) reload(r *http.Request) (reply, error) {

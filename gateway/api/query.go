@@ -43,7 +43,7 @@ func (q *query) err() error {
 		case !q.asked[name]:
 			known := slices.Sorted(maps.Keys(q.asked))
 			q.fail("unknown parameter %q (there are %s)", name, strings.Join(known, ", "))
-		case len(q.values[name]) > 1 && name != "state":
+		case len(q.values[name]) > 1 && name != "state" && name != "kind":
 			q.fail("%s is given more than once", name)
 		}
 	}
@@ -86,13 +86,32 @@ func (q *query) flag(name string) *bool {
 	return &v
 }
 
-// states reads states that are separated by commas or given repeatedly.
-func (q *query) states(name string) (states []store.State) {
+// duration reads a time to wait; zero when it is not given.
+func (q *query) duration(name string, longest time.Duration) time.Duration {
+	text := q.text(name)
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > longest {
+		q.fail("%s %q is not a duration like 30s, at most %s", name, text, longest)
+	}
+	return d
+}
+
+// list reads words that are separated by commas or given repeatedly.
+func (q *query) list(name string) (words []string) {
 	q.asked[name] = true
 	for _, text := range strings.Split(strings.Join(q.values[name], ","), ",") {
-		if text == "" {
-			continue
+		if text != "" {
+			words = append(words, text)
 		}
+	}
+	return words
+}
+
+func (q *query) states(name string) (states []store.State) {
+	for _, text := range q.list(name) {
 		state, ok := store.ParseState(text)
 		if !ok {
 			q.fail("%s %q is none of pending, running, waiting, succeeded, dead, discarded", name, text)

@@ -75,7 +75,7 @@ type Observation struct {
 	Took                   time.Duration
 }
 
-// Options of a dispatcher. All but Observe and Grace must be set.
+// Options of a dispatcher. All but Observe, Follow and Grace must be set.
 type Options struct {
 	Store Store
 	// Route makes an entry of an event of dispatch's own, a dead letter.
@@ -83,6 +83,9 @@ type Options struct {
 	Log   *zap.Logger
 	// Observe is told of every attempt; it must be quick.
 	Observe func(Observation)
+	// Follow, when set, is asked about every change what is to be called once it
+	// is on disk; nil is nothing. Neither may block.
+	Follow func(*store.Change) func()
 	// Grace is how long runs may go on after Run's context has ended.
 	Grace time.Duration
 }
@@ -132,6 +135,9 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	if o.Observe == nil {
 		o.Observe = func(Observation) {}
+	}
+	if o.Follow == nil {
+		o.Follow = func(*store.Change) func() { return nil }
 	}
 	return &Dispatcher{
 		opts: o, wake: make(chan struct{}, 1),

@@ -135,7 +135,7 @@ func (d *Dispatcher) postpone(r *run) {
 	r.ended = true
 	c := d.later(r, time.Now().Add(pollTime))
 	d.mu.Unlock()
-	d.opts.Store.Record(c)
+	d.record(c)
 	d.end(r)
 }
 
@@ -153,7 +153,7 @@ func (d *Dispatcher) update(r *run, u engine.Update) {
 		d.say(r, u, c)
 	}
 	if c != nil {
-		d.opts.Store.Record(c)
+		d.record(c)
 	}
 	// The next of the key only now: what is recorded of it comes later.
 	switch {
@@ -162,6 +162,20 @@ func (d *Dispatcher) update(r *run, u engine.Update) {
 	case u.Kind == engine.Waiting:
 		d.signal()
 	}
+}
+
+// record has a change of a delivery written, and told to who follows.
+func (d *Dispatcher) record(c *store.Change) {
+	if then := d.opts.Follow(c); then != nil {
+		first := c.Committed
+		c.Committed = func() {
+			if first != nil {
+				first()
+			}
+			then()
+		}
+	}
+	d.opts.Store.Record(c)
 }
 
 // learn changes what memory holds and returns what is to be written.

@@ -27,7 +27,7 @@ func (d *Dispatcher) tick(now time.Time) {
 	}
 	d.mu.Unlock()
 	for _, c := range changes {
-		d.opts.Store.Record(c)
+		d.record(c)
 	}
 	for _, r := range late {
 		r.engine.Cancel(r.d.ID(), "deadline passed")

@@ -110,7 +110,7 @@ func (hook *Webhook) complete(in *incoming, r *http.Request, now time.Time) erro
 		ev.Time = now.UTC()
 	}
 	ev.Headers, ev.Query = hook.headers(r.Header), query(r.URL.RawQuery)
-	trace(ev, r.Header)
+	ev.Trace(r.Header["Traceparent"])
 	// The same event may come as headers and body or all in one: what makes it
 	// the same is its data.
 	sum := sha256.Sum256(ev.Body)

@@ -46,7 +46,7 @@ func (hook *Webhook) event(r *http.Request, body []byte, contentType string, sig
 		Query:       query(r.URL.RawQuery),
 		Body:        body,
 	}
-	trace(in.event, r.Header)
+	in.event.Trace(r.Header["Traceparent"])
 	if err := hook.conform(in.event); err != nil {
 		return nil, err
 	}
@@ -198,25 +198,6 @@ func query(raw string) map[string]string {
 		kept[name] = strings.Join(v, ",")
 	}
 	return kept
-}
-
-// traceLength is the length of a traceparent of version 00 (W3C Trace Context).
-const traceLength = 55
-
-// trace keeps a trace going that the sender began.
-func trace(ev *event.Event, h http.Header) {
-	values := h["Traceparent"]
-	if _, given := ev.Extensions["traceparent"]; !given && len(values) == 1 && traceparent(values[0]) {
-		ev.Extend("traceparent", values[0])
-	}
-}
-
-func traceparent(v string) bool {
-	if len(v) != traceLength || !strings.HasPrefix(v, "00-") || v[35] != '-' || v[52] != '-' {
-		return false
-	}
-	digits := v[3:35] + v[36:52] + v[53:]
-	return strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(name) }

@@ -93,13 +93,30 @@ func Decode(text []byte, into any) error {
 // Call sends JSON, or nothing, and returns the answer of a request that went
 // well. What went wrong is the answer's problem.
 func (c *Client) Call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeFor(path))
+	return c.Do(ctx, Request{Method: method, Path: path, Body: body})
+}
+
+// Request is one that says more than a method, a path and JSON.
+type Request struct {
+	Method, Path string
+	Body         []byte
+	Header       http.Header
+	// Wait is how much longer than usual the answer may take.
+	Wait time.Duration
+}
+
+// Do sends a request as Call does.
+func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeFor(r.Path)+r.Wait)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, r.Method, c.Base+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, err
 	}
-	if body != nil {
+	if r.Header != nil {
+		req.Header = r.Header
+	}
+	if r.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.do(req)

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"runtime/pprof"
 )
 
-// profile writes a CPU profile to a file until stop is called; without a path
+// Profile writes a CPU profile to a file until stop is called; without a path
 // there is none. It is for those who tune the gateway.
-func profile(path string) (stop func() error, err error) {
+func Profile(path string) (stop func() error, err error) {
 	if path == "" {
 		return func() error { return nil }, nil
 	}

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"math"
@@ -15,7 +15,7 @@ func TestTuneMemory(t *testing.T) {
 	defer debug.SetMemoryLimit(limit())
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	t.Setenv("GOMEMLIMIT", "off")
-	tuneMemory()
+	TuneMemory()
 	if limit() != math.MaxInt64 {
 		t.Error("GOMEMLIMIT is set, and another limit holds")
 	}

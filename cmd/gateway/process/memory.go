@@ -1,4 +1,6 @@
-package main
+// Package process is what `gateway run` wants of its own process: how much memory
+// it may take, and where its time goes.
+package process
 
 import (
 	"os"
@@ -17,7 +19,8 @@ const (
 	roomy     = 24 << 20
 )
 
-func tuneMemory() {
+// TuneMemory sets how often the runtime collects.
+func TuneMemory() {
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
 		if _, set := os.LookupEnv(name); set {
 			return

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"os"
@@ -8,15 +8,15 @@ import (
 
 // Not parallel: a process has one CPU profile at a time.
 func TestProfile(t *testing.T) {
-	stop, err := profile("")
+	stop, err := Profile("")
 	if err != nil || stop() != nil {
 		t.Errorf("none: %v", err)
 	}
 	path := filepath.Join(t.TempDir(), "cpu")
-	if stop, err = profile(path); err != nil {
+	if stop, err = Profile(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := profile(path + "2"); err == nil {
+	if _, err := Profile(path + "2"); err == nil {
 		t.Error("a second profile at the same time")
 	}
 	if err := stop(); err != nil {
@@ -25,7 +25,7 @@ func TestProfile(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		t.Errorf("nothing written: %v", err)
 	}
-	if _, err := profile(filepath.Join(path, "below")); err == nil {
+	if _, err := Profile(filepath.Join(path, "below")); err == nil {
 		t.Error("below a file")
 	}
 }

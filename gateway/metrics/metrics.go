@@ -1,4 +1,6 @@
-package api
+// Package metrics is what Prometheus scrapes: it makes numbers of the same
+// report that api shows as the status, and counts the attempts of dispatch.
+package metrics
 
 import (
 	"net/http"
@@ -9,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+
+	"github.com/event-gateway/gateway/gateway/api"
 )
 
 // Metrics is what Prometheus scrapes: the status report as it is at that
@@ -19,8 +23,8 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 }
 
-// NewMetrics is metrics over a status.
-func NewMetrics(status Status) *Metrics {
+// New is metrics over a status.
+func New(status api.Status) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -46,7 +50,8 @@ func (m *Metrics) Attempt(route, engine, outcome string, took time.Duration) {
 // scrapes bounds concurrent scrapes, and with them status reports.
 const scrapes = 3
 
-func (m *Metrics) handler(log *zap.Logger) http.Handler {
+// Handler is the page that is scraped.
+func (m *Metrics) Handler(log *zap.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: scrapes, ErrorLog: zap.NewStdLog(log), ErrorHandling: promhttp.ContinueOnError,
 	})
@@ -54,7 +59,7 @@ func (m *Metrics) handler(log *zap.Logger) http.Handler {
 
 // reportCollector makes metrics of a report at each scrape. It describes
 // nothing: which series there are depends on the configuration.
-type reportCollector Status
+type reportCollector api.Status
 
 func (c reportCollector) Describe(chan<- *prometheus.Desc) {}
 
@@ -83,7 +88,7 @@ func (c reportCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (out sink) config(r StatusReport) {
+func (out sink) config(r api.StatusReport) {
 	c := r.Config
 	out.gauge("gateway_info", "The version that runs.", 1, "version", r.Version)
 	out.moment("gateway_start_timestamp_seconds", "When the gateway started.", r.StartedAt)
@@ -98,7 +103,7 @@ func (out sink) config(r StatusReport) {
 
 const reloadsHelp = "Configurations that were read, by what became of them."
 
-func (out sink) intake(i IntakeStatus) {
+func (out sink) intake(i api.IntakeStatus) {
 	const name, help = "gateway_events_total", "Events from all sources, by what became of them."
 	for result, n := range map[string]uint64{
 		"accepted": i.Accepted, "duplicate": i.Duplicates, "conflict": i.Conflicts, "refused": i.Refused,
@@ -108,7 +113,7 @@ func (out sink) intake(i IntakeStatus) {
 	out.counter("gateway_events_unrouted_total", "Accepted events that matched no route.", float64(i.Unrouted))
 }
 
-func (out sink) store(s StoreStatus) {
+func (out sink) store(s api.StoreStatus) {
 	out.counter("gateway_store_commits_total", "Transactions on stable storage.", float64(s.Commits))
 	out.counter("gateway_store_commit_seconds_total", "Time that commits took.", s.CommitSeconds)
 	out.counter("gateway_store_entries_total", "Events that were committed.", float64(s.Entries))
@@ -119,7 +124,7 @@ func (out sink) store(s StoreStatus) {
 	out.gauge("gateway_store_refusing", "1 while the store refuses new events.", bit(s.Refusing != ""))
 }
 
-func (out sink) webhook(w WebhookStatus) {
+func (out sink) webhook(w api.WebhookStatus) {
 	const name, help = "gateway_webhook_requests_total", "Requests to webhooks, by result."
 	out.counter(name, help, float64(w.Accepted), "webhook", w.Name, "result", "accepted")
 	out.counter(name, help, float64(w.Duplicates), "webhook", w.Name, "result", "duplicate")
@@ -138,7 +143,7 @@ func (out sink) webhook(w WebhookStatus) {
 	}
 }
 
-func (out sink) route(r RouteStatus) {
+func (out sink) route(r api.RouteStatus) {
 	out.counter("gateway_route_events_total", "Events that the route matched.", float64(r.Matched), "route", r.Name)
 	out.counter("gateway_route_filter_errors_total", "Events whose filter ended in an error, and so did not match.",
 		float64(r.FilterErrors), "route", r.Name)
@@ -152,7 +157,7 @@ func (out sink) route(r RouteStatus) {
 		"route", r.Name, "engine", r.Engine)
 }
 
-func (out sink) engine(e EngineStatus) {
+func (out sink) engine(e api.EngineStatus) {
 	out.gauge("gateway_engine_up", "1 when the engine can start runs.", bit(e.Up), "engine", e.Name)
 	out.counter("gateway_engine_restarts_total", "How often the engine was restarted.", float64(e.Restarts), "engine", e.Name)
 	out.gauge("gateway_engine_in_flight", "Runs that the engine has now.", float64(e.InFlight), "engine", e.Name)
