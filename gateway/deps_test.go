@@ -56,13 +56,19 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
 	{"gateway/api/access", "", ""},
 	{"gateway/api/live", "", ""},
-	{"gateway/api", "api/access api/live event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/api/ask", "", ""},
+	{"gateway/api/declare", "api/ask", "go.uber.org/zap"},
+	{"gateway/api", "api/access api/ask api/declare api/live event store", "go.uber.org/zap github.com/google/uuid"},
 	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
-	{"gateway", "api api/access api/live metrics ui " +
-		"config config/decode config/document config/files config/write " +
+	{"gateway/backlog", "store", "go.uber.org/zap"},
+	{"gateway/lifetime", "", "go.uber.org/zap"},
+	{"gateway/compare", "config", ""},
+	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
+	{"gateway", "api api/access api/ask api/declare api/live backlog compare lifetime metrics overlay ui " +
+		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake rehearse route " +
 		"schedule schedule/cron " +
 		"store store/sqlite verify " +

@@ -18,7 +18,7 @@ import (
 // was acquired.
 func (s *snapshot) acquire(ctx context.Context, pool *engine.Pool, old *snapshot) config.Problems {
 	b := builder{doc: s.doc, snap: s}
-	asking := asking{builder: &b, silent: map[*engine.Engine]error{}}
+	asking := asking{builder: &b, old: old, silent: map[*engine.Engine]error{}}
 	if old != nil {
 		asking.answered = old.answered
 	}
@@ -105,6 +105,7 @@ type question struct {
 // hangs keeps nobody from changing everything else.
 type asking struct {
 	*builder
+	old      *snapshot
 	answered map[question]bool
 	// silent are the engines that did not answer: they are asked no more.
 	silent map[*engine.Engine]error
@@ -119,7 +120,7 @@ func (a *asking) about(ctx context.Context, e *engine.Engine, r *route.Route) {
 	path := "routes." + r.Name
 	problems, err := a.ask(ctx, q, r)
 	switch {
-	case err != nil && a.answered[q]:
+	case err != nil && (a.answered[q] || a.kept(r.Name)):
 		p := a.doc.Problem(path+".run", fmt.Sprintf("the engine could not be asked again, and had accepted this before: %v", err), "")
 		p.Severity = config.Warning
 		a.problems = append(a.problems, p)
@@ -134,6 +135,13 @@ func (a *asking) about(ctx context.Context, e *engine.Engine, r *route.Route) {
 		a.problems = append(a.problems, a.doc.Problem(at, p.Message, ""))
 	}
 	a.snap.answered[q] = len(problems) == 0
+}
+
+// kept: an entry that was made while the gateway ran, and so accepted by its
+// engine then. It does not go because of an engine that is silent.
+func (a *asking) kept(route string) bool {
+	name := "routes." + route
+	return a.doc.Made(name) && (a.old == nil || a.old.doc.Made(name))
 }
 
 func (a *asking) ask(ctx context.Context, q question, r *route.Route) ([]engine.Problem, error) {

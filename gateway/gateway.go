@@ -19,13 +19,17 @@ import (
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/live"
+	"github.com/event-gateway/gateway/gateway/backlog"
+	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
+	"github.com/event-gateway/gateway/gateway/lifetime"
 	"github.com/event-gateway/gateway/gateway/metrics"
+	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -66,7 +70,7 @@ type Gateway struct {
 	admin     net.Listener
 
 	current atomic.Pointer[snapshot]
-	backlog atomic.Pointer[backlog]
+	backlog *backlog.Backlog
 	ready   atomic.Bool
 	// reloading is held by a reload and by stopping, so that neither meets the
 	// other half-way; running ends when the gateway stops, and with it a reload
@@ -137,8 +141,8 @@ const dedupeWindow = 7 * 24 * time.Hour
 
 // assemble makes the parts that need the store.
 func (g *Gateway) assemble(doc *config.Document) {
-	g.backlog.Store(&backlog{})
-	g.intake = intake.New(heard{g}, func() *intake.Rules { return g.current.Load().rules }, g.pending, g.log.Named("intake"))
+	g.backlog = backlog.New(g.store, g.log)
+	g.intake = intake.New(heard{g}, func() *intake.Rules { return g.current.Load().rules }, g.backlog.Pending, g.log.Named("intake"))
 	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g}, g.log.Named("schedule"))
 	g.watcher = config.NewWatcher(g.changed, config.WatchOptions{Degraded: func(err error) {
 		g.log.Warn("the configuration is watched by polling alone", zap.Error(err))
@@ -183,41 +187,43 @@ const (
 // Problems that only show when engines start come back as config.Problems.
 func (g *Gateway) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, g.close()) }()
-	l := newLifetimes(ctx, g.log)
-	g.running = l.ctx
-	defer func() { err = errors.Join(l.stop(), err) }()
-	l.start("store", defaultTime, g.store.Run)
-	l.start("engines", engineTime, g.pool.Run)
-	l.start("backlog", defaultTime, g.watchBacklog)
-	l.start("follow engines", defaultTime, g.watchEngines)
-	if err := g.bringUp(l.ctx); err != nil {
+	l := lifetime.New(ctx, g.log)
+	g.running = l.Context
+	defer func() { err = errors.Join(l.Stop(), err) }()
+	l.Start("store", defaultTime, g.store.Run)
+	l.Start("engines", engineTime, g.pool.Run)
+	l.Start("backlog", defaultTime, g.backlog.Run)
+	l.Start("follow engines", defaultTime, g.watchEngines)
+	if err := g.bringUp(l.Context); err != nil {
 		return err
 	}
-	l.start("dispatch", drainTime+defaultTime, g.dispatch.Run)
+	l.Start("dispatch", drainTime+defaultTime, g.dispatch.Run)
 	if err := g.serve(l); err != nil {
 		return err
 	}
-	l.start("schedules", defaultTime, g.schedules.Run)
-	l.start("watch", defaultTime, g.watcher.Run)
-	l.start("watch referred files", defaultTime, g.referred.Run)
+	l.Start("schedules", defaultTime, g.schedules.Run)
+	l.Start("watch", defaultTime, g.watcher.Run)
+	l.Start("watch referred files", defaultTime, g.referred.Run)
 	g.setReady(true)
-	<-l.ctx.Done()
+	<-l.Context.Done()
 	g.setReady(false)
 	return nil
 }
 
 // bringUp starts the engines of the first snapshot and puts it in force.
 func (g *Gateway) bringUp(ctx context.Context) error {
-	snap := g.current.Load()
-	problems := snap.acquire(ctx, g.pool, nil)
+	doc, problems, err := g.laid(ctx, g.current.Load().doc)
+	if err != nil {
+		return err
+	}
+	snap, problems := g.prepare(ctx, nil, doc, problems)
 	if problems.Failed() {
-		snap.release()
 		if err := ctx.Err(); err != nil {
 			return nil //nolint:nilerr // stopped while starting: not a failure
 		}
 		return problems
 	}
-	result := api.ReloadResult{Revision: snap.revision, Differences: differences(&config.Config{}, snap.doc.Config)}
+	result := api.ReloadResult{Revision: snap.revision, Differences: compare.Differences(&config.Config{}, snap.doc.Config), Problems: overlay.Problems(problems)}
 	g.reloads.add(result, true)
 	g.goLive(ctx, snap, result, "start")
 	return nil
@@ -240,7 +246,7 @@ func (g *Gateway) setReady(ready bool) {
 }
 
 // serve starts both HTTP servers.
-func (g *Gateway) serve(l *lifetimes) error {
+func (g *Gateway) serve(l *lifetime.Parts) error {
 	handler := &webhook.Handler{
 		Table: func() *webhook.Table { return g.current.Load().webhooks }, Intake: g.intake, Log: g.log.Named("webhook"),
 	}
@@ -249,13 +255,13 @@ func (g *Gateway) serve(l *lifetimes) error {
 		return err
 	}
 	server := api.NewServer(api.New(api.Options{
-		Reader: g.store, Operator: operator{g}, Status: g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
+		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Status: g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))
 	server.RegisterOnShutdown(g.live.Close) // who follows or waits would keep it from ending
-	l.start("admin", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, server, g.secured(g.admin, admin)) })
-	l.start("webhooks", serveTime, func(ctx context.Context) error {
+	l.Start("admin", serveTime, func(ctx context.Context) error { return serveHTTP(ctx, server, g.secured(g.admin, admin)) })
+	l.Start("webhooks", serveTime, func(ctx context.Context) error {
 		return serveHTTP(ctx, hooks, g.secured(webhook.Limit(g.public, 0), public))
 	})
 	return nil

@@ -238,7 +238,7 @@ func TestRouteRemovedAndRestored(t *testing.T) {
 	if _, err := b.g.store.Append(ctx, entry); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.g.readBacklog(ctx); err != nil {
+	if err := b.g.backlog.Read(ctx); err != nil {
 		t.Fatal(err)
 	}
 	var reason string
@@ -283,14 +283,6 @@ func TestEngineThatCannotStart(t *testing.T) {
 	var problems config.Problems
 	if err := g.Run(context.Background()); !errors.As(err, &problems) || !strings.Contains(problems.Text(), "engines.exec.plugin") {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestDifferences(t *testing.T) {
-	a := &config.Config{Routes: map[string]config.Route{"same": {}, "gone": {}, "changed": {Concurrency: 1}}}
-	b := &config.Config{Routes: map[string]config.Route{"same": {}, "new": {}, "changed": {Concurrency: 2}}}
-	if got := fmt.Sprint(differences(a, b)); got != "[routes: +new -gone ~changed]" {
-		t.Error(got)
 	}
 }
 

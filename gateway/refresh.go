@@ -23,7 +23,7 @@ func (g *Gateway) referredChanged() {
 // read reads the file, or takes the text that is in force and reads anew what it
 // refers to.
 func (g *Gateway) read(old *snapshot, whole bool) (*config.Document, config.Problems) {
-	opts := config.Options{Generate: true}
+	opts := config.Options{Generate: true, Overlay: old.doc.Overlay}
 	if whole {
 		return config.Load(g.opts.ConfigPath, opts)
 	}

@@ -3,10 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +11,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -88,7 +87,7 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 	doc, problems := g.read(old, whole)
 	snap, problems := g.prepare(ctx, old, doc, problems)
 	g.watch(doc, whole, problems.Failed())
-	result := api.ReloadResult{Revision: old.revision, Problems: apiProblems(problems)}
+	result := api.ReloadResult{Revision: old.revision, Problems: overlay.Problems(problems)}
 	if problems.Failed() {
 		if g.running.Err() != nil {
 			return result, errStopping
@@ -97,7 +96,7 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 		g.log.Error("configuration refused, the old one stays", zap.String("reason", reason), zap.Error(problems))
 		return result, nil
 	}
-	result.Differences = differences(old.doc.Config, snap.doc.Config)
+	result.Differences = compare.Differences(old.doc.Config, snap.doc.Config)
 	result.Revision, result.Changed = snap.revision, snap.revision != old.revision
 	status := g.reloads.add(result, whole)
 	g.goLive(ctx, snap, result, reason)
@@ -108,29 +107,59 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 	return result, nil
 }
 
-// prepare does all that can fail, and touches nothing that is live.
+// prepare does all that can fail, and touches nothing that is live. What turns
+// out to be wrong with what was laid over the file is set aside: then all is
+// done again without it. old is nil at the start.
 func (g *Gateway) prepare(ctx context.Context, old *snapshot, doc *config.Document, problems config.Problems) (*snapshot, config.Problems) {
 	if problems.Failed() {
 		return nil, problems
 	}
-	snap, more := g.compile(doc)
-	problems = append(problems, more...)
-	problems = append(problems, needRestart(old.doc, doc)...)
+	var spent []*snapshot // until the end, so that their engines need not start anew
+	defer func() {
+		for _, s := range spent {
+			s.release()
+		}
+	}()
+	for {
+		snap, more := g.attempt(ctx, old, doc)
+		if !more.Failed() {
+			problems = append(problems, more...)
+			problems.Sort()
+			return snap, problems
+		}
+		spent = append(spent, snap)
+		less, again := doc.SetAside(more)
+		if less == nil {
+			problems = append(problems, more...)
+			problems.Sort()
+			return nil, problems
+		}
+		doc, problems = less, again
+	}
+}
+
+// attempt builds a snapshot; one with problems is to be released.
+func (g *Gateway) attempt(ctx context.Context, old *snapshot, doc *config.Document) (*snapshot, config.Problems) {
+	snap, problems := g.compile(doc)
+	if old != nil {
+		problems = append(problems, compare.NeedRestart(old.doc, doc)...)
+	}
 	if problems.Failed() {
-		return nil, problems
+		return snap, problems
 	}
-	if doc.Rereads() && snap.carriesOn(old) {
+	if old != nil && doc.Rereads() && snap.carriesOn(old) {
 		snap.inherit(old)
-	} else if problems = append(problems, snap.acquire(ctx, g.pool, old)...); problems.Failed() {
-		snap.release()
+		return snap, problems
 	}
-	problems.Sort()
-	return snap, problems
+	return snap, append(problems, snap.acquire(ctx, g.pool, old)...)
 }
 
 // goLive puts a snapshot in force. Nothing in here can fail.
 func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadResult, reason string) {
 	g.current.Store(snap)
+	for _, a := range snap.doc.Aside {
+		g.log.Warn("entry set aside", zap.String("entry", a.Name), zap.Error(a.Problems))
+	}
 	if !snap.inherited {
 		g.dispatch.Apply(snap.plan)
 		g.schedules.Wake()
@@ -147,97 +176,6 @@ func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadR
 	if err != nil && ctx.Err() == nil {
 		g.log.Warn("revision not kept", zap.Error(err))
 	}
-}
-
-// needRestart names what a running gateway can't change.
-func needRestart(old, doc *config.Document) (problems config.Problems) {
-	a, b := old.Config, doc.Config
-	for _, s := range []struct {
-		path         string
-		running, now any
-	}{
-		{"server.listen", a.Server.Listen, b.Server.Listen},
-		{"server.admin", a.Server.Admin, b.Server.Admin},
-		{"server.tls", onOff(a.Server.TLS), onOff(b.Server.TLS)},
-		{"server.admin_tls", onOff(a.Server.AdminTLS), onOff(b.Server.AdminTLS)},
-		{"store.path", a.Store.Path, b.Store.Path},
-		{"store.retain.succeeded", a.Store.Retain.Succeeded, b.Store.Retain.Succeeded},
-		{"store.retain.dead", a.Store.Retain.Dead, b.Store.Retain.Dead},
-		{"store.retain.unrouted", a.Store.Retain.Unrouted, b.Store.Retain.Unrouted},
-		{"store.min_free", a.Store.MinFree, b.Store.MinFree},
-		{"store.max_pending", a.Store.MaxPending, b.Store.MaxPending},
-	} {
-		if s.running != s.now {
-			problems = append(problems, doc.Problem(s.path, fmt.Sprintf("needs a restart (running %q, file %q)", fmt.Sprint(s.running), fmt.Sprint(s.now)), ""))
-		}
-	}
-	return problems
-}
-
-// onOff: a listener speaks TLS or it does not; with what, may change.
-func onOff(t *config.TLS) string {
-	if t == nil {
-		return "off"
-	}
-	return "on"
-}
-
-// differences names what changed from one configuration to the next.
-func differences(a, b *config.Config) (list []string) {
-	add := func(section, names string) {
-		if names != "" {
-			list = append(list, section+":"+names)
-		}
-	}
-	if a.Version != 0 { // there was a server before
-		add("server", diff(serverKeys(a.Server), serverKeys(b.Server)))
-	}
-	add("engines", diff(a.Engines, b.Engines))
-	add("webhooks", diff(a.Webhooks, b.Webhooks))
-	add("schedules", diff(a.Schedules, b.Schedules))
-	add("routes", diff(a.Routes, b.Routes))
-	return list
-}
-
-// serverKeys are what may change while the gateway runs; TLS has in it what its
-// files hold.
-func serverKeys(s config.Server) map[string]any {
-	return map[string]any{
-		"max_body": s.MaxBody, "public_url": s.PublicURL, "trusted_proxies": s.TrustedProxies, "tls": s.TLS, "admin_tls": s.AdminTLS,
-		"tokens": s.Tokens,
-	}
-}
-
-// diff is "+new -gone ~changed".
-func diff[T any](a, b map[string]T) string {
-	var changes []string
-	for name, now := range b {
-		before, ok := a[name]
-		switch {
-		case !ok:
-			changes = append(changes, " +"+name)
-		case !reflect.DeepEqual(before, now):
-			changes = append(changes, " ~"+name)
-		}
-	}
-	for name := range a {
-		if _, ok := b[name]; !ok {
-			changes = append(changes, " -"+name)
-		}
-	}
-	slices.Sort(changes)
-	return strings.Join(changes, "")
-}
-
-func apiProblems(problems config.Problems) []api.ConfigProblem {
-	var list []api.ConfigProblem
-	for _, p := range problems {
-		list = append(list, api.ConfigProblem{
-			File: p.File, Line: p.Line, Col: p.Col, EndCol: p.EndCol, Path: p.Path,
-			Message: p.Message, Hint: p.Hint, Severity: fmt.Sprint(p.Severity),
-		})
-	}
-	return list
 }
 
 // baseDir is the folder of the configuration file.

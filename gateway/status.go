@@ -5,65 +5,12 @@ import (
 	"crypto/tls"
 	"net"
 	"strconv"
-	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/engine"
+	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/store"
 )
-
-// backlog is what waited when the store was last asked.
-type backlog struct {
-	routes map[string]store.Backlog
-	oldest time.Time
-}
-
-// backlogEvery is how often the store is asked; with a large backlog less
-// often, so that asking takes a twentieth of the time at most.
-const backlogEvery = time.Second
-
-func (g *Gateway) watchBacklog(ctx context.Context) error {
-	wait := time.Duration(0)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-		began := time.Now()
-		if err := g.readBacklog(ctx); err != nil && ctx.Err() == nil {
-			g.log.Warn("backlog", zap.Error(err))
-		}
-		wait = max(backlogEvery, 20*time.Since(began))
-	}
-}
-
-func (g *Gateway) readBacklog(ctx context.Context) error {
-	list, err := g.store.Backlog(ctx)
-	if err != nil {
-		return err
-	}
-	b := &backlog{routes: map[string]store.Backlog{}}
-	for _, r := range list {
-		sum := b.routes[r.Route]
-		sum.Pending += r.Pending
-		if sum.Oldest.IsZero() || r.Oldest.Before(sum.Oldest) {
-			sum.Oldest = r.Oldest
-		}
-		sum.Route, sum.Engine = r.Route, r.Engine
-		b.routes[r.Route] = sum
-		if b.oldest.IsZero() || r.Oldest.Before(b.oldest) {
-			b.oldest = r.Oldest
-		}
-	}
-	g.backlog.Store(b)
-	return nil
-}
-
-// pending is how many deliveries of a route were open a moment ago.
-func (g *Gateway) pending(name string) int { return g.backlog.Load().routes[name].Pending }
 
 // status is the gateway at this moment.
 func (g *Gateway) status() api.StatusReport {
@@ -71,7 +18,7 @@ func (g *Gateway) status() api.StatusReport {
 	r := api.StatusReport{
 		Version: g.opts.Version, StartedAt: g.started.UTC(),
 		Config: g.configStatus(snap), Listeners: g.listenerStatus(snap), Store: g.storeStatus(), Intake: g.intakeStatus(),
-		Engines: engineStatus(snap), Webhooks: webhookStatus(snap), Schedules: g.scheduleStatus(), Routes: g.routeStatus(snap),
+		Engines: engineStatus(snap), Webhooks: webhookStatus(snap), Schedules: g.scheduleStatus(snap), Routes: g.routeStatus(snap),
 	}
 	r.Reasons = g.reasons(r)
 	r.Ready = len(r.Reasons) == 0
@@ -94,6 +41,7 @@ func (g *Gateway) configStatus(snap *snapshot) api.ConfigStatus {
 	return api.ConfigStatus{
 		File: snap.doc.Path, Revision: snap.revision, LoadedAt: snap.loadedAt.UTC(),
 		Accepted: g.reloads.accepted, Refused: g.reloads.refused, LastReload: g.reloads.shown(),
+		Made: len(snap.doc.Overlay), SetAside: overlay.SetAside(snap.doc),
 	}
 }
 
@@ -115,7 +63,7 @@ func (g *Gateway) storeStatus() api.StoreStatus {
 	s := g.store.Stats()
 	return api.StoreStatus{
 		Path: g.store.Path(), Durability: string(g.store.Durability()), SizeBytes: s.Size, FreeBytes: s.Free,
-		Pending: s.Open, OldestPending: g.backlog.Load().oldest, Refusing: s.Refusing,
+		Pending: s.Open, OldestPending: g.backlog.Oldest(), Refusing: s.Refusing,
 		Commits: s.Commits, Entries: s.Entries, Changes: s.Changes, CommitSeconds: s.CommitTime.Seconds(),
 	}
 }
@@ -161,9 +109,9 @@ func webhookStatus(snap *snapshot) (list []api.WebhookStatus) {
 	return list
 }
 
-func (g *Gateway) scheduleStatus() (list []api.ScheduleStatus) {
+func (g *Gateway) scheduleStatus(snap *snapshot) (list []api.ScheduleStatus) {
 	for _, s := range g.schedules.Status() {
-		list = append(list, api.ScheduleStatus{Name: s.Name, Spec: s.Timing, Next: s.Next, Last: s.Last})
+		list = append(list, api.ScheduleStatus{Name: s.Name, Origin: overlay.Origin(snap.doc, "schedules."+s.Name), Spec: s.Timing, Next: s.Next, Last: s.Last})
 	}
 	return list
 }
@@ -171,12 +119,12 @@ func (g *Gateway) scheduleStatus() (list []api.ScheduleStatus) {
 // routeStatus lists the routes in force, then those that are gone while their
 // deliveries wait.
 func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
-	waiting := g.backlog.Load().routes
+	waiting := g.backlog.Routes()
 	known := map[string]bool{}
 	for _, r := range snap.rules.Table.Routes() {
 		known[r.Name] = true
 		s := api.RouteStatus{
-			Name: r.Name, Events: snap.doc.Config.Routes[r.Name].Events, Engine: r.Engine, Workflow: r.Workflow,
+			Name: r.Name, Origin: overlay.Origin(snap.doc, "routes."+r.Name), Events: snap.doc.Config.Routes[r.Name].Events, Engine: r.Engine, Workflow: r.Workflow,
 			Matched: r.Count().Matched.Load(), FilterErrors: r.Count().Errors.Load(),
 			Pending: waiting[r.Name].Pending, Oldest: waiting[r.Name].Oldest,
 		}

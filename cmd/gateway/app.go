@@ -126,7 +126,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
 		a.runCommand(), a.validateCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(),
-		a.statusCommand(), a.reloadCommand(), a.versionCommand(),
+		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.versionCommand(),
 	)
 	a.noteRuns(root)
 	return root

@@ -24,6 +24,8 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/ask"
+	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -52,7 +54,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
-			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
 			locked := httptest.NewServer(api.New(api.Options{
 				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
 				Tokens: func() []access.Token {
@@ -240,6 +242,17 @@ func (b *backend) Submit(_ context.Context, entry *store.Entry) (store.Receipt, 
 	return store.Receipt{EventID: e.ID, EventType: e.Type, Deliveries: 2}, nil
 }
 
+// made is what was made over the API: two entries, one of them broken.
+type made struct{ declare.Overlay }
+
+func (made) Entries() (declare.Report, error) {
+	return declare.Report{YAML: "routes:\n  a-w:\n    events: [a]\n    run: w\n", Entries: []ask.OverlayEntry{
+		{Name: "routes.a-w", InForce: true},
+		{Name: "routes.b-w", Problems: []api.ConfigProblem{
+			{File: "overlay/routes.b-w", Line: 4, Col: 10, Path: "routes.b-w.run", Message: "no engine named \"gone\"", Severity: "error"}}},
+	}}, nil
+}
+
 func (b *backend) status() api.StatusReport {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -257,8 +270,8 @@ func (b *backend) status() api.StatusReport {
 				{LastAt: ago(5*time.Minute + time.Second)}, {Position: 2, Until: time.Now().Add(49 * time.Hour)},
 			}},
 		},
-		Schedules: []api.ScheduleStatus{{Name: "nightly", Spec: "30 2 * * *", Next: time.Now().Add(5*time.Hour + time.Minute)}},
-		Routes: []api.RouteStatus{{Name: "deploy-main", Events: []string{"github.push", "github.*"}, Engine: "exec", Workflow: "deploy",
+		Schedules: []api.ScheduleStatus{{Name: "nightly", Origin: declare.OriginFile, Spec: "30 2 * * *", Next: time.Now().Add(5*time.Hour + time.Minute)}},
+		Routes: []api.RouteStatus{{Name: "deploy-main", Origin: declare.OriginAPI, Events: []string{"github.push", "github.*"}, Engine: "exec", Workflow: "deploy",
 			Matched: 9, FilterErrors: 1, Pending: 7, Oldest: ago(10*time.Minute + 30*time.Second), Reason: "engine down"}},
 	}
 	if !r.Ready {

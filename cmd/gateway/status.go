@@ -73,6 +73,10 @@ func (a *app) printTrouble(r api.StatusReport) {
 		fmt.Fprintln(a.Out, a.Paint(screen.Red, "the last reload was refused "+a.Age(last.At)+" ago; the revision before it stays live"))
 		printProblems(a.Out, last.Problems)
 	}
+	for _, e := range r.Config.SetAside {
+		fmt.Fprintln(a.Out, a.Paint(screen.Red, screen.Line(e.Name)+" was made over the API and is set aside"))
+		printProblems(a.Out, e.Problems)
+	}
 	if r.Store.Refusing != "" {
 		fmt.Fprintln(a.Out, a.Paint(screen.Red, "events are refused: "+screen.Line(r.Store.Refusing)))
 	}
@@ -152,9 +156,9 @@ func (a *app) printSchedules(schedules []api.ScheduleStatus) {
 		if s.Paused {
 			next = "paused"
 		}
-		rows = append(rows, screen.Row(s.Name, s.Spec, next, a.Age(s.Last)))
+		rows = append(rows, screen.Row(s.Name, screen.OrDash(s.Origin), s.Spec, next, a.Age(s.Last)))
 	}
-	a.section([]string{"SCHEDULE", "SPEC", "NEXT", "LAST"}, rows)
+	a.section([]string{"SCHEDULE", "ORIGIN", "SPEC", "NEXT", "LAST"}, rows)
 }
 
 func (a *app) printRoutes(routes []api.RouteStatus) {
@@ -164,8 +168,8 @@ func (a *app) printRoutes(routes []api.RouteStatus) {
 		if r.FilterErrors > 0 {
 			filter = screen.Red
 		}
-		rows = append(rows, []screen.Cell{screen.Text(r.Name), screen.Text(strings.Join(r.Events, " ")), screen.Text(r.Engine + "/" + r.Workflow),
+		rows = append(rows, []screen.Cell{screen.Text(r.Name), screen.Text(screen.OrDash(r.Origin)), screen.Text(strings.Join(r.Events, " ")), screen.Text(r.Engine + "/" + r.Workflow),
 			screen.Text(fmt.Sprint(r.Matched)), filter.Text(fmt.Sprint(r.FilterErrors)), screen.Text(strconv.Itoa(r.Pending)), screen.Text(a.Age(r.Oldest)), screen.Text(screen.OrDash(r.Reason))})
 	}
-	a.section([]string{"ROUTE", "EVENTS", "WORKFLOW", "MATCHED", "FILTER ERRORS", "PENDING", "OLDEST", "WAITS FOR"}, rows)
+	a.section([]string{"ROUTE", "ORIGIN", "EVENTS", "WORKFLOW", "MATCHED", "FILTER ERRORS", "PENDING", "OLDEST", "WAITS FOR"}, rows)
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/live"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -47,6 +48,7 @@ type Status func() StatusReport
 type Options struct {
 	Reader   Reader
 	Operator Operator
+	Overlay  declare.Overlay
 	Status   Status
 	// Metrics is the page that Prometheus scrapes; nil: there is none.
 	Metrics http.Handler
@@ -131,6 +133,12 @@ func (s *server) routes() http.Handler {
 	handle("POST /-/reload", s.slow(reloadTime, s.reload))
 	handle("POST /api/events/trigger/{event_type}", s.slow(maxWait+time.Minute, s.trigger))
 	handle("GET /api/v1/stream", http.HandlerFunc(s.stream))
+	for pattern, h := range declare.Endpoints(s.Overlay, s.logChange) {
+		handle(pattern, s.answer(func(r *http.Request) (reply, error) {
+			code, body, err := h(r)
+			return reply{code, body}, err
+		}))
+	}
 	if s.Metrics != nil {
 		handle("GET /metrics", s.Metrics)
 	}

@@ -9,6 +9,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/ask"
+	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -148,6 +150,7 @@ func fullReport() StatusReport {
 	return StatusReport{
 		Version: "1.2.3", StartedAt: noon.Add(-time.Hour), Ready: true,
 		Config: ConfigStatus{File: "gateway.yaml", Revision: "r2", LoadedAt: noon.Add(-time.Hour), Accepted: 2, Refused: 1,
+			Made: 2, SetAside: []ask.OverlayEntry{broken()},
 			LastReload: &ReloadStatus{At: noon.Add(-time.Minute), ReloadResult: ReloadResult{Revision: "r2",
 				Problems: []ConfigProblem{{File: "gateway.yaml", Line: 3, Col: 5, Path: "routes.page.when", Message: "broken", Severity: "error"}}}}},
 		Listeners: []ListenerStatus{{Name: "public", Address: "127.0.0.1:8080"},
@@ -161,8 +164,8 @@ func fullReport() StatusReport {
 		Webhooks: []WebhookStatus{{Name: "github_push", Path: "/webhooks/github_push", Scheme: "github", Accepted: 28, Duplicates: 2,
 			Rejected: map[string]uint64{"signature": 3}, LastAt: noon.Add(-10 * time.Second), LastSecret: "0", ClockSkew: new(1.5),
 			Secrets: []SecretStatus{{LastAt: noon.Add(-10 * time.Second)}, {Position: 1, Until: noon.Add(time.Hour)}}}},
-		Schedules: []ScheduleStatus{{Name: "nightly", Spec: "30 2 * * *", Next: noon.Add(14 * time.Hour), Last: noon.Add(-10 * time.Hour)}},
-		Routes: []RouteStatus{{Name: "deploy-main", Events: []string{"github.push"}, Engine: "exec", Workflow: "deploy", Matched: 9,
+		Schedules: []ScheduleStatus{{Name: "nightly", Origin: declare.OriginFile, Spec: "30 2 * * *", Next: noon.Add(14 * time.Hour), Last: noon.Add(-10 * time.Hour)}},
+		Routes: []RouteStatus{{Name: "deploy-main", Origin: declare.OriginAPI, Events: []string{"github.push"}, Engine: "exec", Workflow: "deploy", Matched: 9,
 			FilterErrors: 1, Pending: 1, Oldest: noon.Add(-time.Minute), Reason: "engine down"}},
 	}
 }
@@ -172,7 +175,7 @@ func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
 	s := newServer(Options{
-		Reader: f, Operator: f, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
+		Reader: f, Operator: f, Overlay: f, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
 		Tokens: func() []access.Token { return f.tokens },
 	})
 	s.now = func() time.Time { return noon }

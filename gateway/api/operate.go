@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -46,7 +46,7 @@ type Accepted struct {
 const ownSource = "/api"
 
 // maxAttribute bounds an attribute, in bytes.
-const maxAttribute = 255
+const maxAttribute = ask.MaxAttribute
 
 func (s *server) submit(r *http.Request) (reply, error) {
 	in, err := readSubmission(r)
@@ -77,46 +77,17 @@ func readSubmission(r *http.Request) (in Submission, err error) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return in, readProblem(err)
+		return in, ask.Unread(err)
 	}
 	d := json.NewDecoder(strings.NewReader(string(body)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil {
-		return in, problem(http.StatusBadRequest, "the body: %s", jsonFault(err))
+		return in, problem(http.StatusBadRequest, "the body: %s", ask.Fault(err))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return in, problem(http.StatusBadRequest, "the body: more than one JSON value")
 	}
 	return in, in.check()
-}
-
-// readProblem is for a body that ended early: the sender's connection, not us.
-func readProblem(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
-	}
-	return problem(http.StatusBadRequest, "the body could not be read to its end")
-}
-
-// jsonFault tells what is wrong with JSON without Go's type names.
-func jsonFault(err error) string {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("not valid JSON near byte %d", syntax.Offset)
-	case errors.As(err, &kind) && kind.Field != "":
-		return fmt.Sprintf("%s cannot be a %s", kind.Field, kind.Value)
-	case errors.As(err, &kind):
-		return "not a JSON object"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "not valid JSON: it ends early"
-	}
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return "unknown field " + field + " (there are type, source, id, subject, data)"
-	}
-	return "not valid JSON"
 }
 
 func (in Submission) check() error {

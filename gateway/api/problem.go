@@ -8,26 +8,15 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
-// Problem is an error as RFC 9457 has it, sent as application/problem+json.
-type Problem struct {
-	// Type is absent, which means about:blank: Title is the status's text.
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	// Detail says what to do about it. Never internal text.
-	Detail string `json:"detail,omitempty"`
-	// Errors are what is wrong in the configuration, for a refused reload.
-	Errors []ConfigProblem `json:"errors,omitempty"`
-	// RetryAfter in seconds, sent as the header.
-	RetryAfter int `json:"-"`
-}
-
-func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Title, p.Detail) }
+// Problem is an error as RFC 9457 has it.
+type Problem = ask.Problem
 
 func problem(status int, format string, args ...any) *Problem {
-	return &Problem{Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...)}
+	return ask.Refuse(status, format, args...)
 }
 
 // retryAfter is what senders are told when only time helps, in seconds.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/ask"
 )
 
 // StatusReport is the gateway at one moment. It is the one source for the
@@ -45,6 +46,10 @@ type ConfigStatus struct {
 	Accepted   uint64        `json:"accepted"`
 	Refused    uint64        `json:"refused"`
 	LastReload *ReloadStatus `json:"last_reload,omitempty"`
+	// Made is how many entries were made while the gateway ran, SetAside those
+	// of them that are not in force.
+	Made     int                `json:"made,omitempty"`
+	SetAside []ask.OverlayEntry `json:"set_aside,omitempty"`
 }
 
 // ReloadStatus is the latest reload.
@@ -76,18 +81,8 @@ func (r ReloadResult) Refused() bool {
 	return false
 }
 
-// ConfigProblem is one thing wrong in a configuration. Lines and columns count
-// from 1; a zero line means the file as a whole.
-type ConfigProblem struct {
-	File     string `json:"file"`
-	Line     int    `json:"line,omitempty"`
-	Col      int    `json:"col,omitempty"`
-	EndCol   int    `json:"end_col,omitempty"`
-	Path     string `json:"path,omitempty"`
-	Message  string `json:"message"`
-	Hint     string `json:"hint,omitempty"`
-	Severity string `json:"severity"`
-}
+// ConfigProblem is one thing wrong in a configuration.
+type ConfigProblem = ask.ConfigProblem
 
 // StoreStatus is the store.
 type StoreStatus struct {
@@ -171,7 +166,8 @@ type SecretStatus struct {
 
 // ScheduleStatus is one schedule.
 type ScheduleStatus struct {
-	Name string `json:"name"`
+	Name   string `json:"name"`
+	Origin string `json:"origin"` // file or api
 	// Spec is its cron expression or interval, as configured.
 	Spec   string    `json:"spec"`
 	Paused bool      `json:"paused,omitempty"`
@@ -182,6 +178,7 @@ type ScheduleStatus struct {
 // RouteStatus is one route and what waits for it.
 type RouteStatus struct {
 	Name         string   `json:"name"`
+	Origin       string   `json:"origin,omitempty"` // file or api; empty when it is gone
 	Events       []string `json:"events"`
 	Engine       string   `json:"engine"`
 	Workflow     string   `json:"workflow"`
@@ -240,6 +237,9 @@ func (s *server) healthz(*http.Request) (reply, error) {
 }
 
 func degraded(report StatusReport) (names []string) {
+	for _, e := range report.Config.SetAside {
+		names = append(names, e.Name+": set aside")
+	}
 	for _, e := range report.Engines {
 		if !e.Up {
 			names = append(names, "engine "+e.Name+": "+e.State)

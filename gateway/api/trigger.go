@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/live"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -225,7 +226,7 @@ func (s *server) readCall(r *http.Request) (c call, err error) {
 func readAny(r *http.Request) (json.RawMessage, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, readProblem(err)
+		return nil, ask.Unread(err)
 	}
 	if body = bytes.TrimSpace(body); len(body) == 0 {
 		return nil, nil

@@ -24,10 +24,12 @@ type Entry struct {
 type Aside struct {
 	Entry
 	Problems Problems
+	// Holds is as much of it as could be read.
+	Holds Addition
 }
 
-// addition is what an entry can hold.
-type addition struct {
+// Addition is what an entry can hold.
+type Addition struct {
 	Routes    map[string]Route    `yaml:"routes"`
 	Schedules map[string]Schedule `yaml:"schedules"`
 }
@@ -35,6 +37,13 @@ type addition struct {
 // Made tells whether a route or schedule that is in force, such as
 // routes.deploy-main, was made while the gateway ran.
 func (d *Document) Made(name string) bool { return d.file.Joined(name) }
+
+// Written is what the file itself has at a path, as JSON would have it:
+// references as they are written, and literal secrets redacted.
+func (d *Document) Written(path string) any { return Redact(d.file.Plain(path)) }
+
+// Redact hides what stands under keys that speak of a secret.
+func Redact(v any) any { return document.Redact(v) }
 
 // Overlaid is the same file, as it was read, with other entries laid over it.
 func (d *Document) Overlaid(entries []Entry) (*Document, Problems) {
@@ -73,9 +82,14 @@ func (d *Document) anew(change func(*Options)) (*Document, Problems) {
 // else from being in force: it is set aside, which is a warning.
 func (d *Document) overlay(c *checker, refs decode.References) (warnings Problems) {
 	for _, e := range d.Overlay {
-		problems := d.opts.aside[e.Name]
+		var holds Addition
+		part, problems := document.Parse("overlay/"+e.Name, e.Text)
 		if len(problems) == 0 {
-			problems = d.add(e, c, refs)
+			problems = decode.Into(&holds, part, refs)
+		}
+		if problems = append(problems, d.opts.aside[e.Name]...); !problems.Failed() {
+			one := &checker{doc: d, dir: c.dir, opts: c.opts, files: c.files, decoded: problems}
+			problems = append(problems, d.add(e, part, holds, one)...)
 		}
 		for _, p := range problems {
 			p.Severity = Warning
@@ -85,42 +99,34 @@ func (d *Document) overlay(c *checker, refs decode.References) (warnings Problem
 			warnings = append(warnings, p)
 		}
 		if problems.Failed() {
-			d.Aside = append(d.Aside, Aside{Entry: e, Problems: problems})
+			d.Aside = append(d.Aside, Aside{Entry: e, Problems: problems, Holds: holds})
 		}
 	}
 	return warnings
 }
 
 // add lays one entry over the file, or nothing of it.
-func (d *Document) add(e Entry, c *checker, refs decode.References) Problems {
-	part, problems := document.Parse("overlay/"+e.Name, e.Text)
-	if len(problems) > 0 {
-		return problems
-	}
-	var made addition
-	if problems = decode.Into(&made, part, refs); problems.Failed() {
-		return problems
-	}
+func (d *Document) add(e Entry, part *document.File, holds Addition, c *checker) Problems {
 	if d.file.Has(e.Name) {
 		return Problems{part.Problem(e.Name, fmt.Sprintf("the file has an entry of this name, at line %d, and counts", d.file.Line(e.Name)), "")}
 	}
-	one := &checker{doc: d, dir: c.dir, opts: c.opts, files: c.files, decoded: problems}
 	section, name, _ := strings.Cut(e.Name, ".")
-	route, isRoute := made.Routes[name]
-	schedule, isSchedule := made.Schedules[name]
+	route, isRoute := holds.Routes[name]
+	schedule, isSchedule := holds.Schedules[name]
+	alone := len(holds.Routes)+len(holds.Schedules) == 1
 	d.file.Join(e.Name, part)
 	switch {
-	case section == "routes" && isRoute && len(made.Routes)+len(made.Schedules) == 1:
-		lay(&d.Config.Routes, name, route, one, one.route)
-	case section == "schedules" && isSchedule && len(made.Routes)+len(made.Schedules) == 1:
-		lay(&d.Config.Schedules, name, schedule, one, one.schedule)
+	case alone && isRoute && section == "routes":
+		lay(&d.Config.Routes, name, route, c, c.route)
+	case alone && isSchedule && section == "schedules":
+		lay(&d.Config.Schedules, name, schedule, c, c.schedule)
 	default:
-		one.report(e.Name, "is not "+e.Name+" and nothing else", "")
+		c.report(e.Name, "is not "+e.Name+" and nothing else", "")
 	}
-	if problems = append(problems, one.problems...); problems.Failed() {
+	if c.problems.Failed() {
 		d.file.Leave(e.Name)
 	}
-	return problems
+	return c.problems
 }
 
 // lay puts an entry into its section, unless the checks find something wrong.

@@ -50,6 +50,27 @@ func alone(text string) int {
 // quoted is the expression that is the text ${{.
 const quoted = `${{ "${{" }}`
 
+// Given undoes what Constant did to a value that has been read again.
+func Given(v any) any {
+	switch v := v.(type) {
+	case string:
+		return strings.ReplaceAll(v, quoted, expression)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = Given(v[i])
+		}
+		return list
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for key, below := range v {
+			m[key] = Given(below)
+		}
+		return m
+	}
+	return v
+}
+
 // computed is what is written where expressions are computed, too.
 func computed(text string) string {
 	pieces := strings.Split(text, expression)

@@ -55,6 +55,9 @@ func read(t testing.TB, v any) (input, data any) {
 	if got := doc.Config.Routes["r"].Events[0]; got != "a.${X}" {
 		t.Errorf("event %q", got)
 	}
+	if got := write.Given(doc.Config.Routes["r"].With); !reflect.DeepEqual(got, v) {
+		t.Errorf("given %#v, not %#v", got, v)
+	}
 	template, err := expr.New().Template(doc.Config.Routes["r"].With)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, route)

@@ -1,4 +1,7 @@
-package gateway
+// Package lifetime starts the parts of the running gateway in order and stops them
+// in the reverse order, each named, bounded in time and logged. It is what
+// package gateway runs everything with.
+package lifetime
 
 import (
 	"context"
@@ -10,15 +13,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// lifetimes starts parts in order and stops them in the reverse order, each
-// named, bounded in time and logged. The first part that ends by itself ends
-// all.
-type lifetimes struct {
-	// ctx ends when the parts should stop.
-	ctx    context.Context
-	cancel context.CancelFunc
-	log    *zap.Logger
-	parts  []*part
+// Parts are what was started. The first that ends by itself ends all.
+type Parts struct {
+	// Context ends when the parts should stop.
+	Context context.Context
+	cancel  context.CancelFunc
+	log     *zap.Logger
+	parts   []*part
 }
 
 type part struct {
@@ -29,15 +30,16 @@ type part struct {
 	err    error
 }
 
-func newLifetimes(ctx context.Context, log *zap.Logger) *lifetimes {
-	l := &lifetimes{log: log}
-	l.ctx, l.cancel = context.WithCancel(ctx)
+// New has no parts yet. They are to stop when ctx ends.
+func New(ctx context.Context, log *zap.Logger) *Parts {
+	l := &Parts{log: log}
+	l.Context, l.cancel = context.WithCancel(ctx)
 	return l
 }
 
-// start runs a part in a goroutine of its own until its turn to stop.
-func (l *lifetimes) start(name string, limit time.Duration, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(l.ctx))
+// Start runs a part in a goroutine of its own until its turn to stop.
+func (l *Parts) Start(name string, limit time.Duration, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(l.Context))
 	p := &part{name: name, limit: limit, cancel: cancel, ended: make(chan struct{})}
 	l.parts = append(l.parts, p)
 	go func() {
@@ -50,8 +52,8 @@ func (l *lifetimes) start(name string, limit time.Duration, run func(context.Con
 	}()
 }
 
-// stop stops all parts and returns what failed.
-func (l *lifetimes) stop() error {
+// Stop stops all parts and returns what failed.
+func (l *Parts) Stop() error {
 	l.cancel()
 	var errs []error
 	for _, p := range slices.Backward(l.parts) {
@@ -60,7 +62,7 @@ func (l *lifetimes) stop() error {
 	return errors.Join(errs...)
 }
 
-func (l *lifetimes) stopOne(p *part) error {
+func (l *Parts) stopOne(p *part) error {
 	began := time.Now()
 	p.cancel()
 	select {
