@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/report"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/api/declare"
 )
@@ -31,7 +32,7 @@ func (a *app) configExport() *cobra.Command {
 			for _, e := range r.Entries {
 				if !e.InForce {
 					fmt.Fprintf(a.err, "gateway: %s was set aside and is left out\n", screen.Line(e.Name))
-					printProblems(a.err, e.Problems)
+					report.Problems(a.err, e.Problems)
 				}
 			}
 			return a.Show(r, func() { _, _ = io.WriteString(a.Out, r.YAML) })

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/event-gateway/gateway/cmd/gateway/process"
+	"github.com/event-gateway/gateway/cmd/gateway/report"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway"
 	"github.com/event-gateway/gateway/gateway/api"
@@ -159,7 +160,7 @@ func (a *app) logger(f runFlags) (*zap.Logger, error) {
 // banner tells a person what begins to run, and where.
 func (a *app) banner(version string, doc *config.Document) {
 	c := doc.Config
-	fmt.Fprintf(a.err, "gateway %s, %s, revision %s\n", version, doc.Path, revision(doc.Revision))
+	fmt.Fprintf(a.err, "gateway %s, %s, revision %s\n", version, doc.Path, report.Revision(doc.Revision))
 	fmt.Fprintf(a.err, "  webhooks at %s\n", origin(c.Server.Listen, c.Server.TLS))
 	for _, name := range sorted(c.Webhooks) {
 		fmt.Fprintf(a.err, "    %s (%s)\n", c.Webhooks[name].Path, c.Webhooks[name].Scheme)
