@@ -136,7 +136,7 @@ func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
 	for _, name := range sortedKeys(waiting) {
 		if b := waiting[name]; !known[name] {
 			list = append(list, api.RouteStatus{
-				Name: name, Engine: b.Engine, Pending: b.Pending, Oldest: b.Oldest, Reason: "route removed",
+				Name: name, Events: []string{}, Engine: b.Engine, Pending: b.Pending, Oldest: b.Oldest, Reason: "route removed",
 			})
 		}
 	}

@@ -90,6 +90,8 @@ type server struct {
 	Options
 	now  func() time.Time
 	gate *access.Gate
+	// patterns are those of all endpoints, for the tests of their description.
+	patterns []string
 }
 
 // rightFor is what a request needs. Whoever may look may get all there is to
@@ -110,7 +112,10 @@ func rightFor(pattern string) access.Right {
 
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	handle := func(pattern string, h http.Handler) { mux.Handle(pattern, s.gate.Need(rightFor(pattern), h)) }
+	handle := func(pattern string, h http.Handler) {
+		s.patterns = append(s.patterns, pattern)
+		mux.Handle(pattern, s.gate.Need(rightFor(pattern), h))
+	}
 	for pattern, h := range map[string]handler{
 		"GET /api/v1/status":                   s.status,
 		"GET /api/v1/config":                   s.config,
@@ -139,6 +144,7 @@ func (s *server) routes() http.Handler {
 			return reply{code, body}, err
 		}))
 	}
+	handle("GET /openapi.json", http.HandlerFunc(describe))
 	if s.Metrics != nil {
 		handle("GET /metrics", s.Metrics)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/test/contract"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -140,6 +141,13 @@ func TestAnswers(t *testing.T) {
 		"scheduled":          {target: "/api/schedule"},
 		"overlay":            {target: "/api/v1/overlay"},
 		"overlay-drop":       {method: "DELETE", target: "/api/v1/overlay/routes.a-w"},
+		"trigger":            {method: "POST", target: "/api/events/trigger/payment_received", body: `{"amount":1}`, prepare: func(f *fake) { f.triggers = fixed }},
+		"trigger-wait":       {method: "POST", target: "/api/events/trigger/a?wait=1ms", body: `7`, prepare: func(f *fake) { f.triggers = fixed }},
+		"trigger-not-json":   {method: "POST", target: "/api/events/trigger/a", body: `{`},
+		"trigger-bytes":      {method: "POST", target: "/api/events/trigger/%ff"},
+		"subscribe-bytes":    {method: "POST", target: "/api/events/subscribe/%ff", body: `{"workflow_id":"w"}`},
+		"trigger-space":      {method: "POST", target: "/api/events/trigger/a%20b"},
+		"stream-bad":         {target: "/api/v1/stream?kind=events"},
 		"healthz":            {target: "/healthz"},
 		"readyz":             {target: "/readyz"},
 		"readyz-not":         {target: "/readyz", prepare: func(f *fake) { f.report.Ready, f.report.Reasons = false, []string{"store: failed"} }},
@@ -158,7 +166,22 @@ func TestAnswers(t *testing.T) {
 			}
 			w := do(s, request(c.method, c.target, c.body))
 			golden(t, name, render(t, w))
+			described(t, c.method, c.target, w)
 		})
+	}
+}
+
+// described holds an answer to the description of the API.
+func described(t *testing.T, method, target string, w *httptest.ResponseRecorder) {
+	t.Helper()
+	c, err := contract.New([]byte(description))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, _, _ := strings.Cut(target, "?")
+	err = c.Check(contract.Answer{Method: method, Path: path, Code: w.Code, ContentType: w.Header().Get("Content-Type"), Body: w.Body.Bytes()})
+	if (err != nil) != (w.Code == http.StatusInternalServerError) { // which is never meant to be
+		t.Error(err)
 	}
 }
 

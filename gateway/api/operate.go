@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
@@ -102,6 +103,9 @@ func (in Submission) check() error {
 		}
 		if strings.ContainsFunc(a.value, unicode.IsControl) {
 			return problem(http.StatusUnprocessableEntity, "%s has a control character", a.name)
+		}
+		if !utf8.ValidString(a.value) { // in a path; JSON has none
+			return problem(http.StatusUnprocessableEntity, "%s is not UTF-8", a.name)
 		}
 	}
 	if strings.ContainsFunc(in.Type, unicode.IsSpace) {

@@ -28,6 +28,12 @@ func two(e *store.Entry) (store.Receipt, error) {
 	return store.Receipt{EventID: e.Event.ID, EventType: e.Event.Type, Deliveries: 2}, nil
 }
 
+// fixed is two of an event whose id is always the same.
+func fixed(e *store.Entry) (store.Receipt, error) {
+	e.Event.ID = "event-1"
+	return two(e)
+}
+
 func triggerAnswer(t *testing.T, w *httptest.ResponseRecorder, code int) (a Triggered) {
 	t.Helper()
 	if w.Code != code {

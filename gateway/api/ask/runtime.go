@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Subscribing asks for events of a type to start a workflow.
@@ -79,8 +80,8 @@ func Parameter(r *http.Request, name string) (string, error) {
 // eventType is the type in a path.
 func eventType(r *http.Request) (string, error) {
 	name := r.PathValue("event_type")
-	if len(name) > MaxAttribute || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
-		return "", Refuse(http.StatusUnprocessableEntity, "an event type has at most %d bytes, and neither spaces nor control characters", MaxAttribute)
+	if len(name) > MaxAttribute || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
+		return "", Refuse(http.StatusUnprocessableEntity, "an event type has at most %d bytes of UTF-8, and neither spaces nor control characters", MaxAttribute)
 	}
 	return name, nil
 }

@@ -160,6 +160,21 @@ func TestTogether(t *testing.T) {
 	}
 }
 
+// Only the head was asked for.
+func TestServeHead(t *testing.T) {
+	t.Parallel()
+	h := New()
+	f, err := h.Follow(Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.Serve(w, httptest.NewRequest("HEAD", "/", nil), f, nil)
+	if w.Body.Len() > 0 || w.Header().Get("Content-Type") != "text/event-stream" {
+		t.Errorf("got %q, %v", w.Body, w.Header())
+	}
+}
+
 // What is served is text/event-stream with beats, and ends with the client, the
 // hub, the right to it, or a note to who was too slow.
 func TestServe(t *testing.T) {

@@ -23,6 +23,9 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, f *Follower, still f
 	_ = out.control.SetReadDeadline(time.Time{}) // one that passes would end the request
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it back
+	if r.Method == http.MethodHead {
+		return // or the connection would be taken for ever, for nothing
+	}
 	ticks := time.NewTicker(beat)
 	defer ticks.Stop()
 	for err := out.line(": connected\nretry: 2000"); err == nil; {
