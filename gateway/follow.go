@@ -36,7 +36,7 @@ func (g *Gateway) tellAccepted(e *store.Entry, receipt store.Receipt) {
 }
 
 func (g *Gateway) tellDelivery(d *store.Delivery) {
-	if !g.live.Quiet() {
+	if g.live.Wants(d.EventID) {
 		g.live.Tell(api.DeliveryMessage(d))
 	}
 }
@@ -44,7 +44,7 @@ func (g *Gateway) tellDelivery(d *store.Delivery) {
 // followed is asked by dispatch about every change what to do once it is on
 // disk: to tell of it, if anybody is there.
 func (g *Gateway) followed(c *store.Change) func() {
-	if g.live.Quiet() {
+	if !g.live.Wants(c.Delivery.EventID) {
 		return nil
 	}
 	// As the change has it, and what never changes: by now dispatch may have gone

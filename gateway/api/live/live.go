@@ -80,8 +80,21 @@ func New() *Hub {
 	return h
 }
 
-// Quiet tells that nobody would be told anything: no message need be made.
+// Quiet tells that nobody would be told anything.
 func (h *Hub) Quiet() bool { return h.watched.Load() == 0 && !h.Followed() }
+
+// Wants tells whether somebody would be told of an event's deliveries.
+func (h *Hub) Wants(event string) bool {
+	if h.Followed() {
+		return true
+	}
+	if h.watched.Load() == 0 {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.watches[event]) > 0
+}
 
 // Followed tells whether somebody follows, not only waits for deliveries.
 func (h *Hub) Followed() bool { return len(*h.followers.Load()) > 0 }

@@ -68,6 +68,9 @@ func TestSlowFollower(t *testing.T) {
 	if n := len(slow.Messages()); n != maxBehind {
 		t.Errorf("%d messages wait", n)
 	}
+	if !h.Wants("anything") {
+		t.Error("they want all")
+	}
 	h.Leave(slow)
 	h.Leave(quick)
 	if !h.Quiet() {
@@ -107,6 +110,9 @@ func TestWatch(t *testing.T) {
 	other, err := h.Watch("e")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !h.Wants("e") || h.Wants("f") {
+		t.Errorf("wants e: %t, f: %t", h.Wants("e"), h.Wants("f"))
 	}
 	h.Tell(Message{Kind: Delivery, EventID: "e", Delivery: "1", State: "running"})
 	h.Tell(Message{Kind: Delivery, EventID: "f", Delivery: "2", Ended: true})
