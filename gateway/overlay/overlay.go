@@ -36,7 +36,11 @@ func Subscribe(doc *config.Document, in ask.Subscribing, now time.Time) (config.
 	if in.Config != nil {
 		fields = append(fields, write.Field{Key: "with", Value: write.Constant{Value: in.Config}})
 	}
-	return entry(doc, "routes.", in.EventType+"-"+in.Workflow, fields, now)
+	_, workflow, named := strings.Cut(in.Workflow, "/")
+	if !named {
+		workflow = in.Workflow
+	}
+	return entry(doc, "routes.", in.EventType+"-"+workflow, fields, now)
 }
 
 // Schedule makes the entry of a schedule.
@@ -190,12 +194,10 @@ const maxName = 55
 
 // nameOf makes a name of what stands for itself: letters, digits, - and _.
 func nameOf(text string) string {
-	name := strings.Map(func(r rune) rune {
-		if r < 0x80 && (r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
-			return r
-		}
-		return '-'
-	}, text)
+	parts := strings.FieldsFunc(text, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+	name := strings.Join(parts, "-")
 	name = strings.Trim(name[:min(len(name), maxName)], "-_")
 	return cmp.Or(name, "event")
 }

@@ -37,6 +37,7 @@ printf '%s\n' "$given" >> "OUT/ran"
 
 // ran is what a workflow was given.
 type ran struct {
+	Key      string          `json:"key"`
 	Workflow string          `json:"workflow"`
 	Input    json.RawMessage `json:"input"`
 	Event    struct {
@@ -58,13 +59,15 @@ func newGuideSite(t *testing.T) *site {
 	return s
 }
 
-// ran lists what the workflows were given so far.
+// ran lists what the workflows were given so far. What ran when the gateway was
+// killed may run again: it has the same key, and counts once.
 func (s *site) ran() (list []ran) {
 	s.t.Helper()
 	text, err := os.ReadFile(s.path("out/ran"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.t.Fatal(err)
 	}
+	known := map[string]bool{}
 	for line := range bytes.Lines(text) {
 		var r ran
 		if !bytes.HasSuffix(line, []byte("\n")) {
@@ -73,7 +76,10 @@ func (s *site) ran() (list []ran) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			s.t.Fatalf("%v: %q", err, line)
 		}
-		list = append(list, r)
+		if !known[r.Key] {
+			known[r.Key] = true
+			list = append(list, r)
+		}
 	}
 	return list
 }
@@ -191,7 +197,9 @@ func TestGuide(t *testing.T) {
 func (s *site) fires(t *testing.T, l *life, round int) {
 	t.Helper()
 	before := len(s.ticked())
-	l.mustAsk(t, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"payment_received","data":`+payment+`}`)
+	if a := l.mustAsk(t, http.StatusAccepted, "POST", "/api/events/trigger/payment_received", payment); a["workflows_executed"] != 1.0 {
+		t.Fatalf("trigger: %v", a)
+	}
 	if code := l.getPublic(t, "/webhooks/github_push/test"); code != http.StatusOK {
 		t.Errorf("test of the webhook: %d", code)
 	}
@@ -276,10 +284,12 @@ func (l *life) stands(t *testing.T, when string, subscriptions, schedules map[st
 	if now := l.mustAsk(t, 200, "GET", "/api/events", ""); !reflect.DeepEqual(now, subscriptions) {
 		t.Errorf("%s: subscriptions\n%v, were\n%v", when, now, subscriptions)
 	}
-	now := l.mustAsk(t, 200, "GET", "/api/schedule", "")
-	if tick, ok := now["tick"].(map[string]any); !ok || tick["last_run"] == nil {
-		t.Errorf("%s: flaw 24: the last run is forgotten: %v", when, tick)
-	}
+	var now map[string]any
+	until(t, 5*time.Second, when+": flaw 24: the last run is remembered", func() bool {
+		now = l.mustAsk(t, 200, "GET", "/api/schedule", "")
+		tick, _ := now["tick"].(map[string]any)
+		return tick["last_run"] != nil
+	})
 	for _, list := range []map[string]any{now, schedules} {
 		for name, one := range list {
 			entry, _ := one.(map[string]any)
