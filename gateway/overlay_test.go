@@ -91,10 +91,11 @@ func startOverlay(t *testing.T) *box {
 	return b
 }
 
-func (b *box) reload(refused string) {
+// reload puts the file in force, with a warning.
+func (b *box) reload(warning string) {
 	b.t.Helper()
 	result, err := b.g.Reload(context.Background(), "test")
-	if err != nil || result.Refused() != (refused != "") || !strings.Contains(fmt.Sprint(result.Problems), refused) {
+	if err != nil || result.Refused() || !strings.Contains(fmt.Sprint(result.Problems), warning) {
 		b.t.Fatalf("reload: %v %+v", err, result)
 	}
 }
@@ -287,6 +288,17 @@ func TestOverlayUnderAnotherFile(t *testing.T) {
 	if got := in(); !slices.Equal(got, []string{"paid-echo", "paid-fail"}) || len(b.g.status().Config.SetAside) != 0 {
 		t.Errorf("back again: %v", got)
 	}
+	b.write(strings.Replace(b.config(""), "    fail: {", "    fall: {", 1))
+	b.reload("set aside: ") // the engine no longer knows its workflow
+	if got := in(); !slices.Equal(got, []string{"paid-echo"}) {
+		t.Errorf("a file without its workflow: %v", got)
+	}
+	b.again()
+	if got := in(); !slices.Equal(got, []string{"paid-echo"}) {
+		t.Errorf("after a restart without its workflow: %v", got)
+	}
+	b.write(b.config(""))
+	b.reload("")
 	b.write("version: 1\nroutes: {")
 	if result, err := b.g.Reload(context.Background(), "test"); err != nil || !result.Refused() {
 		t.Fatalf("a broken file: %+v %v", result, err)
