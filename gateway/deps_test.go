@@ -58,7 +58,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/api/live", "", ""},
 	{"gateway/api/ask", "", ""},
 	{"gateway/api/declare", "api/ask", "go.uber.org/zap"},
-	{"gateway/api", "api/access api/ask api/declare api/live event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/api/steer", "api/ask store", "go.uber.org/zap"},
+	{"gateway/api", "api/access api/ask api/declare api/live api/steer event store", "go.uber.org/zap github.com/google/uuid"},
 	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
@@ -67,7 +68,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "config", ""},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
-	{"gateway", "api api/access api/ask api/declare api/live backlog compare lifetime metrics overlay ui " +
+	{"gateway/timetable", "api/steer config overlay schedule store", ""},
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake rehearse route " +
 		"schedule schedule/cron " +

@@ -34,6 +34,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite"
+	"github.com/event-gateway/gateway/gateway/timetable"
 	"github.com/event-gateway/gateway/gateway/webhook"
 )
 
@@ -143,7 +144,7 @@ const dedupeWindow = 7 * 24 * time.Hour
 func (g *Gateway) assemble(doc *config.Document) {
 	g.backlog = backlog.New(g.store, g.log)
 	g.intake = intake.New(heard{g}, func() *intake.Rules { return g.current.Load().rules }, g.backlog.Pending, g.log.Named("intake"))
-	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g}, g.log.Named("schedule"))
+	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g.store, g}, g.log.Named("schedule"))
 	g.watcher = config.NewWatcher(g.changed, config.WatchOptions{Degraded: func(err error) {
 		g.log.Warn("the configuration is watched by polling alone", zap.Error(err))
 	}})
@@ -255,7 +256,7 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 		return err
 	}
 	server := api.NewServer(api.New(api.Options{
-		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Status: g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
+		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Schedules: g.board(), Status: g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))
@@ -291,14 +292,22 @@ func (g *Gateway) observe(o dispatch.Observation) {
 }
 
 // slots gives schedules their way in.
-type slots struct{ *Gateway }
-
-func (s slots) Fire(ctx context.Context, ev *event.Event, slot store.Slot) error {
-	return s.intake.Fire(ctx, ev, slot)
+type slots struct {
+	*sqlite.Store
+	g *Gateway
 }
 
-func (s slots) LastSlot(ctx context.Context, name string) (store.Slot, bool, error) {
-	return s.store.LastSlot(ctx, name)
+func (s slots) Fire(ctx context.Context, ev *event.Event, slot *store.Slot) (store.Receipt, error) {
+	return s.g.intake.Fire(ctx, ev, slot)
+}
+
+func (s slots) Open(ctx context.Context, source, id string) (bool, error) {
+	routes := s.g.current.Load().plan.Routes
+	return timetable.Open(ctx, s.Store, source, id, func(name string) bool { _, ok := routes[name]; return ok })
+}
+
+func (g *Gateway) board() timetable.Board {
+	return timetable.Board{Runner: g.schedules, Document: func() *config.Document { return g.current.Load().doc }}
 }
 
 // lateStore is the store for dispatch, which is made first because the store

@@ -138,7 +138,7 @@ func (o overlaid) Schedule(ctx context.Context, in ask.Scheduling) (next time.Ti
 		e, err = overlay.Schedule(doc, in, time.Now())
 		return edit{put: &e}, err
 	})
-	for _, s := range o.schedules.Status() {
+	for _, s := range o.board().Upcoming(1) {
 		if "schedules."+s.Name == e.Name {
 			next = s.Next
 		}
@@ -154,7 +154,7 @@ func (o overlaid) Unschedule(ctx context.Context, eventType string) error {
 }
 
 func (o overlaid) Schedules() map[string]declare.Scheduled {
-	return overlay.Schedules(o.doc(), o.scheduleStatus(o.current.Load()))
+	return overlay.Schedules(o.doc(), o.board().Upcoming(1))
 }
 
 func (o overlaid) Entries() (declare.Report, error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -17,6 +18,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/schedule/cron"
+	"github.com/event-gateway/gateway/gateway/timetable"
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook"
 	"github.com/event-gateway/gateway/gateway/webhook/gate"
@@ -42,17 +44,17 @@ type snapshot struct {
 }
 
 // Validate builds a configuration as a reload would, engines left out, and
-// touches nothing.
-func Validate(path string, opts config.Options) (config.Problems, error) {
+// touches nothing. It tells the next n firings of each schedule, too.
+func Validate(path string, opts config.Options, n int) (config.Problems, []steer.Schedule) {
 	doc, problems := config.Load(path, opts)
 	if problems.Failed() {
-		return problems, nil
+		return problems, []steer.Schedule{}
 	}
 	g := &Gateway{env: expr.New(), hooks: webhook.NewRegistry()}
-	_, more := g.compile(doc)
+	snap, more := g.compile(doc)
 	problems = append(problems, more...)
 	problems.Sort()
-	return problems, nil
+	return problems, timetable.Rehearse(doc, snap.schedules, n)
 }
 
 // compile builds all of a snapshot that needs no process. It touches nothing
@@ -249,14 +251,11 @@ func (b *builder) compileSchedules() {
 		s := b.doc.Config.Schedules[name]
 		path := "schedules." + name
 		zone, err := time.LoadLocation(s.Timezone)
-		if err != nil {
+		if err != nil || s.Timezone == "Local" {
 			b.report(path+".timezone", fmt.Errorf("unknown time zone %q: want an IANA name such as Europe/Berlin", s.Timezone))
 			continue
 		}
-		compiled, err := schedule.Compile(schedule.Spec{
-			Name: name, Cron: s.Cron, Every: time.Duration(s.Every), Location: zone, Type: s.Type, Data: s.Data,
-			Missed: schedule.Missed(s.Missed), MissedWindow: time.Duration(s.MissedWindow),
-		})
+		compiled, err := schedule.Compile(timetable.Spec(name, s, zone))
 		if err != nil {
 			var due *cron.Mistake
 			if errors.As(err, &due) {

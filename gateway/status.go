@@ -18,7 +18,7 @@ func (g *Gateway) status() api.StatusReport {
 	r := api.StatusReport{
 		Version: g.opts.Version, StartedAt: g.started.UTC(),
 		Config: g.configStatus(snap), Listeners: g.listenerStatus(snap), Store: g.storeStatus(), Intake: g.intakeStatus(),
-		Engines: engineStatus(snap), Webhooks: webhookStatus(snap), Schedules: g.scheduleStatus(snap), Routes: g.routeStatus(snap),
+		Engines: engineStatus(snap), Webhooks: webhookStatus(snap), Schedules: g.board().Upcoming(1), Routes: g.routeStatus(snap),
 	}
 	r.Reasons = g.reasons(r)
 	r.Ready = len(r.Reasons) == 0
@@ -105,13 +105,6 @@ func webhookStatus(snap *snapshot) (list []api.WebhookStatus) {
 			}
 		}
 		list = append(list, w)
-	}
-	return list
-}
-
-func (g *Gateway) scheduleStatus(snap *snapshot) (list []api.ScheduleStatus) {
-	for _, s := range g.schedules.Status() {
-		list = append(list, api.ScheduleStatus{Name: s.Name, Origin: overlay.Origin(snap.doc, "schedules."+s.Name), Spec: s.Timing, Next: s.Next, Last: s.Last})
 	}
 	return list
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
+	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -54,7 +55,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
-			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
 			locked := httptest.NewServer(api.New(api.Options{
 				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
 				Tokens: func() []access.Token {
@@ -251,6 +252,36 @@ func (made) Entries() (declare.Report, error) {
 		{Name: "routes.b-w", Problems: []api.ConfigProblem{
 			{File: "overlay/routes.b-w", Line: 4, Col: 10, Path: "routes.b-w.run", Message: "no engine named \"gone\"", Severity: "error"}}},
 	}}, nil
+}
+
+// plan has the schedules nightly, across a change of the clock, and off.
+type plan struct{ steer.Schedules }
+
+func (plan) Upcoming(n int) []steer.Schedule {
+	at := time.Date(2040, 10, 28, 0, 30, 0, 0, time.UTC)
+	summer, winter := time.FixedZone("", 7200), time.FixedZone("", 3600)
+	firings := []steer.Firing{{Slot: at.In(summer), At: at.In(summer)}, {Slot: at.Add(time.Hour).In(winter), At: at.Add(time.Hour + 90*time.Second).In(winter)}}
+	return []steer.Schedule{
+		{Name: "nightly", Spec: "30 2 * * * Europe/Berlin", Firings: firings[:min(n, 2)]},
+		{Name: "off", Spec: "every 5m0s", Paused: true},
+	}
+}
+
+func (plan) Pause(_ context.Context, name string) error {
+	if name != "off" {
+		return store.ErrNotFound
+	}
+	return nil
+}
+
+func (plan) Resume(context.Context, string) error { return store.ErrState }
+
+func (plan) Trigger(_ context.Context, name string) (store.Receipt, error) {
+	return store.Receipt{EventID: name + "!2026", Deliveries: 2}, nil
+}
+
+func (plan) Backfill(_ context.Context, _ string, from, to time.Time) (steer.Backfill, error) {
+	return steer.Backfill{Slots: int(to.Sub(from).Hours()), Fired: 7, Before: 1}, nil
 }
 
 func (b *backend) status() api.StatusReport {

@@ -14,6 +14,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/live"
+	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -49,7 +50,9 @@ type Options struct {
 	Reader   Reader
 	Operator Operator
 	Overlay  declare.Overlay
-	Status   Status
+	// Schedules are steered through this.
+	Schedules steer.Schedules
+	Status    Status
 	// Metrics is the page that Prometheus scrapes; nil: there is none.
 	Metrics http.Handler
 	Log     *zap.Logger
@@ -121,7 +124,6 @@ func (s *server) routes() http.Handler {
 		"GET /api/v1/config":                   s.config,
 		"GET /api/v1/engines":                  s.engines,
 		"GET /api/v1/webhooks":                 s.webhooks,
-		"GET /api/v1/schedules":                s.schedules,
 		"GET /api/v1/routes":                   s.routeList,
 		"GET /api/v1/events":                   s.events,
 		"GET /api/v1/events/{id}":              s.event,
@@ -139,10 +141,10 @@ func (s *server) routes() http.Handler {
 	handle("POST /api/events/trigger/{event_type}", s.slow(maxWait+time.Minute, s.trigger))
 	handle("GET /api/v1/stream", http.HandlerFunc(s.stream))
 	for pattern, h := range declare.Endpoints(s.Overlay, s.logChange) {
-		handle(pattern, s.answer(func(r *http.Request) (reply, error) {
-			code, body, err := h(r)
-			return reply{code, body}, err
-		}))
+		handle(pattern, s.answer(part(h)))
+	}
+	for pattern, h := range steer.Endpoints(s.Schedules, s.logChange, func() time.Time { return s.now() }) {
+		handle(pattern, s.answer(part(h)))
 	}
 	handle("GET /openapi.json", http.HandlerFunc(describe))
 	if s.Metrics != nil {
@@ -153,6 +155,14 @@ func (s *server) routes() http.Handler {
 
 // handler is an endpoint: it returns what is written as JSON, or why not.
 type handler func(*http.Request) (reply, error)
+
+// part is an endpoint of a part of api.
+func part(h func(*http.Request) (int, any, error)) handler {
+	return func(r *http.Request) (reply, error) {
+		code, body, err := h(r)
+		return reply{code, body}, err
+	}
+}
 
 // reply is a JSON answer; a zero code is 200.
 type reply struct {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,6 +12,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
+	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -175,7 +177,7 @@ func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
 	s := newServer(Options{
-		Reader: f, Operator: f, Overlay: f, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
+		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
 		Tokens: func() []access.Token { return f.tokens },
 	})
 	s.now = func() time.Time { return noon }
@@ -195,4 +197,37 @@ func (s slow) Reload(ctx context.Context) (ReloadResult, error) {
 	case <-ctx.Done():
 		return ReloadResult{}, ctx.Err()
 	}
+}
+
+// fakeSchedules knows the schedule nightly.
+type fakeSchedules struct{ *fake }
+
+func (f fakeSchedules) Upcoming(n int) []steer.Schedule {
+	all := slices.Clone(f.report.Schedules)
+	for i := range all {
+		for day := range n {
+			at := all[i].Next.AddDate(0, 0, day).In(time.FixedZone("", 3600))
+			all[i].Firings = append(all[i].Firings, steer.Firing{Slot: at, At: at.Add(time.Second)})
+		}
+	}
+	return all
+}
+
+func (f fakeSchedules) do(what, name string) error {
+	f.did = append(f.did, what+" "+name)
+	if name != "nightly" {
+		return store.ErrNotFound
+	}
+	return f.err
+}
+
+func (f fakeSchedules) Pause(_ context.Context, name string) error  { return f.do("pause", name) }
+func (f fakeSchedules) Resume(_ context.Context, name string) error { return f.do("resume", name) }
+
+func (f fakeSchedules) Trigger(_ context.Context, name string) (store.Receipt, error) {
+	return f.receipt, f.do("trigger", name)
+}
+
+func (f fakeSchedules) Backfill(_ context.Context, name string, from, to time.Time) (steer.Backfill, error) {
+	return steer.Backfill{Slots: 3, Fired: 2, Before: 1}, f.do("backfill "+from.Format(time.DateOnly)+" "+to.Format(time.DateOnly), name)
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/declare"
+	"github.com/event-gateway/gateway/gateway/api/steer"
 )
 
 // TestOpenAPI makes the description and compares it with what is served.
@@ -207,6 +208,7 @@ func schemas(t *testing.T, more map[string]map[string]any) object {
 	for _, v := range []any{
 		Submission{}, Accepted{}, Triggered{}, EventList{}, DeliveryList{}, StatusReport{}, ReloadResult{}, ReloadStatus{}, readiness{}, Problem{},
 		declare.Subscription{}, declare.Scheduled{}, declare.Report{},
+		steer.Fired{}, steer.Interval{}, steer.Backfill{},
 	} {
 		m.schema(reflect.TypeOf(v))
 	}
@@ -323,7 +325,7 @@ func comments(t *testing.T) map[string]string {
 		}
 	}
 	var files []string
-	for _, pattern := range []string{"*.go", "ask/*.go", "declare/*.go"} {
+	for _, pattern := range []string{"*.go", "ask/*.go", "declare/*.go", "steer/*.go"} {
 		more, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

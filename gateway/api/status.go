@@ -6,6 +6,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/ask"
+	"github.com/event-gateway/gateway/gateway/api/steer"
 )
 
 // StatusReport is the gateway at one moment. It is the one source for the
@@ -165,15 +166,7 @@ type SecretStatus struct {
 }
 
 // ScheduleStatus is one schedule.
-type ScheduleStatus struct {
-	Name   string `json:"name"`
-	Origin string `json:"origin"` // file or api
-	// Spec is its cron expression or interval, as configured.
-	Spec   string    `json:"spec"`
-	Paused bool      `json:"paused,omitempty"`
-	Next   time.Time `json:"next,omitzero"`
-	Last   time.Time `json:"last,omitzero"`
-}
+type ScheduleStatus = steer.Schedule
 
 // RouteStatus is one route and what waits for it.
 type RouteStatus struct {
@@ -222,10 +215,6 @@ func (s *server) engines(*http.Request) (reply, error) {
 
 func (s *server) webhooks(*http.Request) (reply, error) {
 	return reply{body: map[string]any{"webhooks": list(s.Status().Webhooks)}}, nil
-}
-
-func (s *server) schedules(*http.Request) (reply, error) {
-	return reply{body: map[string]any{"schedules": list(s.Status().Schedules)}}, nil
 }
 
 func (s *server) routeList(*http.Request) (reply, error) {

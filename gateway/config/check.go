@@ -160,10 +160,34 @@ func (c *checker) schedule(name string) {
 	case hasEvery && s.Every < Duration(time.Second) && !c.reported(path+".every"):
 		c.report(path+".every", "must be at least 1s", "")
 	}
+	c.bounds(path, s, hasEvery)
 	if s.Type == "" {
 		s.Type = "schedule." + name
 	}
 	c.doc.Config.Schedules[name] = s
+}
+
+const (
+	maxWindow = Duration(90 * 24 * time.Hour)
+	maxJitter = Duration(24 * time.Hour)
+)
+
+func (c *checker) bounds(path string, s Schedule, every bool) {
+	if s.MissedWindow > maxWindow {
+		c.report(path+".missed_window", fmt.Sprintf("must be at most %s", maxWindow), "")
+	}
+	switch {
+	case s.Jitter > maxJitter:
+		c.report(path+".jitter", fmt.Sprintf("must be at most %s", maxJitter), "")
+	case every && s.Every > 0 && s.Jitter > s.Every:
+		c.report(path+".jitter", "is longer than every", "")
+	}
+	if every && c.doc.file.Has(path+".dst") {
+		c.report(path+".dst", "goes with cron: every follows elapsed time", "leave it out")
+	}
+	if !s.Start.IsZero() && !s.End.IsZero() && s.End.Before(s.Start) {
+		c.report(path+".end", "is before start", "")
+	}
 }
 
 func (c *checker) routes() {

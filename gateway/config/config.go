@@ -212,8 +212,18 @@ type Schedule struct {
 	Data         json.RawMessage `yaml:"data" aka:"payload,body"`                            // nil when absent
 	Missed       string          `yaml:"missed" default:"latest" enum:"none,latest,all" aka:"catchup,catch_up"`
 	MissedWindow Duration        `yaml:"missed_window" default:"1h"` // how far back missed slots are made up for
+	Overlap      string          `yaml:"overlap" default:"skip" enum:"skip,queue,allow" aka:"concurrency"`
+	Jitter       Duration        `yaml:"jitter" aka:"splay"`        // each slot is put off by less than this
+	DST          DST             `yaml:"dst" aka:"daylight_saving"` // of Cron
+	Start        time.Time       `yaml:"start" aka:"from,since"`    // first slot there may be; every counts from it
+	End          time.Time       `yaml:"end" aka:"until"`           // last slot there may be
+	Paused       bool            `yaml:"paused" aka:"disabled"`
+}
 
-	_ struct{} `later:"jitter,overlap,dst,paused"`
+// DST says what becomes of fixed hours when clocks are put forward or back.
+type DST struct {
+	Gap    string `yaml:"gap" default:"fire" enum:"fire,skip"`      // a time that does not exist: fires at the end of the gap, or not
+	Repeat string `yaml:"repeat" default:"first" enum:"first,both"` // a time that comes twice
 }
 
 // Defaults apply to every route that does not say otherwise.

@@ -87,18 +87,17 @@ func (in *Intake) AcceptAll(ctx context.Context, es []*store.Entry) ([]store.Rec
 	return receipts, nil
 }
 
-// Fire accepts the event of a schedule's slot: once, whoever fires it and
-// however often.
-func (in *Intake) Fire(ctx context.Context, ev *event.Event, slot store.Slot) error {
+// Fire accepts an event of a schedule: once, whoever fires it and however often.
+// With it the slot is remembered, unless that is nil.
+func (in *Intake) Fire(ctx context.Context, ev *event.Event, slot *store.Slot) (store.Receipt, error) {
 	e, err := in.entry(ev)
 	if err != nil {
 		in.counts.Refused.Add(1)
-		return err
+		return store.Receipt{}, err
 	}
 	// No digest: the same slot is the same event, whatever its data says by now.
-	e.Slot = &slot
-	_, err = in.append(ctx, e)
-	return err
+	e.Slot = slot
+	return in.append(ctx, e)
 }
 
 func (in *Intake) append(ctx context.Context, e *store.Entry) (store.Receipt, error) {

@@ -121,7 +121,7 @@ func TestMaxPending(t *testing.T) {
 	if _, err := in.Accept(ctx, push(), nil, store.Digest{}); !errors.Is(err, store.ErrBacklog) {
 		t.Errorf("at the bound: %v", err)
 	}
-	if err := in.Fire(ctx, push(), store.Slot{}); !errors.Is(err, store.ErrBacklog) {
+	if _, err := in.Fire(ctx, push(), &store.Slot{}); !errors.Is(err, store.ErrBacklog) {
 		t.Errorf("a schedule at the bound: %v", err)
 	}
 	if len(l.entries) != 1 || in.Counts().Refused.Load() != 2 {
@@ -140,7 +140,7 @@ func TestFire(t *testing.T) {
 	in, l, _, _ := setup(t)
 	slot := store.Slot{Schedule: "s", Spec: "x", At: time.Unix(1_800_000_000, 0)}
 	for _, body := range []string{"1", "2"} {
-		if err := in.Fire(ctx, &event.Event{ID: "s@1", Source: "/schedules/s", Type: "schedule.s", Body: []byte(body)}, slot); err != nil {
+		if _, err := in.Fire(ctx, &event.Event{ID: "s@1", Source: "/schedules/s", Type: "schedule.s", Body: []byte(body)}, &slot); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,11 +148,11 @@ func TestFire(t *testing.T) {
 		t.Errorf("entries %+v %+v", a, b)
 	}
 	l.receipt.Duplicate = true
-	if err := in.Fire(ctx, &event.Event{ID: "s@1", Source: "/schedules/s"}, slot); err != nil {
+	if _, err := in.Fire(ctx, &event.Event{ID: "s@1", Source: "/schedules/s"}, &slot); err != nil {
 		t.Errorf("fired by another: %v", err)
 	}
 	l.err = store.ErrFailed
-	if err := in.Fire(ctx, push(), slot); err != store.ErrFailed {
+	if _, err := in.Fire(ctx, push(), &slot); err != store.ErrFailed {
 		t.Errorf("error %v", err)
 	}
 }

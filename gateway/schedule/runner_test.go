@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,32 +26,81 @@ type sink struct {
 	fired []string
 	body  []string
 	at    []time.Time
-	last  map[string]store.Slot
-	err   error
+	last  map[string]store.Position
+	seen  map[string]bool
+	// open are events with deliveries that have not ended; all: every one has.
+	open map[string]bool
+	all  bool
+	err  error
 }
 
-func (s *sink) Fire(_ context.Context, ev *event.Event, slot store.Slot) error {
+func (s *sink) Fire(_ context.Context, ev *event.Event, slot *store.Slot) (store.Receipt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return store.Receipt{}, s.err
+	}
+	s.init()
+	if slot != nil {
+		p := s.last[slot.Schedule]
+		p.Schedule, p.Spec, p.Last = slot.Schedule, slot.Spec, slot.At
+		s.last[slot.Schedule] = p
+	}
+	if s.seen[ev.ID] {
+		return store.Receipt{EventID: ev.ID, Duplicate: true}, nil
+	}
+	s.seen[ev.ID], s.open[ev.ID] = true, s.all
+	s.fired, s.body, s.at = append(s.fired, ev.ID), append(s.body, string(ev.Body)), append(s.at, time.Now())
+	return store.Receipt{EventID: ev.ID}, nil
+}
+
+func (s *sink) init() {
+	if s.last == nil {
+		s.last, s.seen, s.open = map[string]store.Position{}, map[string]bool{}, map[string]bool{}
+	}
+}
+
+func (s *sink) Open(_ context.Context, source, id string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !strings.HasPrefix(id, strings.TrimPrefix(source, "/schedules/")+"@") {
+		return false, errors.New("source and id of different schedules")
+	}
+	return s.open[id], s.err
+}
+
+func (s *sink) Positions(context.Context) ([]store.Position, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.last)), s.err
+}
+
+func (s *sink) KeepPosition(_ context.Context, p store.Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
-	s.fired, s.body, s.at = append(s.fired, ev.ID), append(s.body, string(ev.Body)), append(s.at, time.Now())
-	if s.last == nil {
-		s.last = map[string]store.Slot{}
-	}
-	s.last[slot.Schedule] = slot
+	s.init()
+	p.Last = s.last[p.Schedule].Last
+	s.last[p.Schedule] = p
 	return nil
 }
 
-func (s *sink) LastSlot(_ context.Context, name string) (store.Slot, bool, error) {
+func (s *sink) ForgetPosition(_ context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return store.Slot{}, false, s.err
+	if s.err == nil {
+		delete(s.last, name)
 	}
-	slot, ok := s.last[name]
-	return slot, ok, nil
+	return s.err
+}
+
+// end ends the deliveries of an event.
+func (s *sink) end(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[id] = false
 }
 
 func (s *sink) set(err error) {
@@ -95,14 +145,20 @@ func (d *desk) set(all ...*Schedule) {
 	d.now = all
 }
 
+func nop() *zap.Logger { return zap.NewNop() }
+
 // start runs a runner until the returned function is called.
 func start(t *testing.T, d *desk, s *sink) (r *Runner, stop func()) {
-	r = New(d.get, s, zap.NewNop())
+	r = New(d.get, s, nop())
+	return r, run(t, r)
+}
+
+func run(t *testing.T, r *Runner) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()
 	synctest.Wait()
-	return r, func() {
+	return func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -138,8 +194,8 @@ func TestFiresAtTheSlot(t *testing.T) {
 				t.Errorf("firing %d was late: %s", i, at)
 			}
 		}
-		got := r.Status()[0]
-		if got.Name != "five" || got.Timing != "*/5 * * * * UTC" || got.Last.Minute() != 10 || got.Next.Minute() != 15 {
+		got := r.Status(1)[0]
+		if got.Name != "five" || got.Timing != "*/5 * * * * UTC" || got.Last.Minute() != 10 || got.Next[0].At.Minute() != 15 {
 			t.Errorf("status %+v", got)
 		}
 	})
@@ -272,7 +328,8 @@ func TestMissedAllIsBounded(t *testing.T) {
 // A changed timing while the gateway was down is a fresh start, too.
 func TestChangedWhileDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, s := &desk{}, &sink{last: map[string]store.Slot{"s": {Schedule: "s", Spec: "every 1m0s", At: time.Now().Add(-time.Hour)}}}
+		d, s := &desk{}, &sink{last: map[string]store.Position{"s": {Schedule: "s", Spec: "every 1m0s", Last: time.Now().Add(-time.Hour)}}}
+		s.seen, s.open = map[string]bool{}, map[string]bool{}
 		d.set(compile(t, Spec{Name: "s", Every: 10 * time.Minute, Missed: MissedAll}))
 		_, stop := start(t, d, s)
 		defer stop()
@@ -304,7 +361,7 @@ func TestStoreFull(t *testing.T) {
 				s.set(store.ErrFull)
 				pass(2*time.Hour + 50*time.Minute)
 				wants(t, s)
-				if got := r.Status()[0]; got.Owed != len(tt.want) || !got.Last.IsZero() {
+				if got := r.Status(1)[0]; got.Owed != len(tt.want) || !got.Last.IsZero() {
 					t.Errorf("status %+v", got)
 				}
 				s.set(nil)
@@ -333,21 +390,6 @@ func TestLastSlotUnreadable(t *testing.T) {
 	})
 }
 
-// Clocks that jump: due is asked directly, since a test cannot set the clock.
-func TestDue(t *testing.T) {
-	t.Parallel()
-	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := compile(t, Spec{Name: "s", Every: time.Minute, Missed: MissedAll})
-	back := &state{timing: s.timing, cursor: begin.Add(time.Hour)}
-	if owed, given := s.due(back, begin); len(owed)+given > 0 {
-		t.Errorf("set back: %v, %d given up", owed, given)
-	}
-	forward := &state{timing: s.timing, cursor: begin}
-	if owed, given := s.due(forward, begin.Add(3*time.Hour)); len(owed) != 61 || given != 1 {
-		t.Errorf("set forward: %d, %d given up", len(owed), given)
-	}
-}
-
 func TestEveryIsAlignedToTheEpoch(t *testing.T) {
 	t.Parallel()
 	s := compile(t, Spec{Name: "s", Every: 90 * time.Second})
@@ -368,6 +410,11 @@ func TestCompileRefuses(t *testing.T) {
 		`missed: "some"`:       {Cron: "@daily", Missed: "some"},
 		"is not JSON":          {Cron: "@daily", Data: []byte("{")},
 		"never fires":          {Cron: "0 0 30 2 *"},
+		"longer than 90d":      {Cron: "@daily", MissedWindow: 91 * 24 * time.Hour},
+		`overlap: "both"`:      {Cron: "@daily", Overlap: "both"},
+		"between 0 and 24h":    {Cron: "@daily", Jitter: 25 * time.Hour},
+		"longer than every":    {Every: time.Hour, Jitter: 2 * time.Hour},
+		"no slot lies":         {Cron: "@yearly", Start: time.Unix(86400, 0), End: time.Unix(2*86400, 0)},
 	} {
 		if _, err := Compile(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got %v, want %q", spec, err, want)

@@ -5,6 +5,8 @@ package schedule
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -27,6 +29,17 @@ const (
 	MissedAll    Missed = "all"
 )
 
+// Overlap is what becomes of a slot while the event of the slot before has
+// deliveries that have not ended.
+type Overlap string
+
+// What becomes of slots that overlap.
+const (
+	OverlapSkip  Overlap = "skip"
+	OverlapQueue Overlap = "queue"
+	OverlapAllow Overlap = "allow"
+)
+
 const (
 	// maxMissed bounds how many slots are made up for.
 	maxMissed = 100
@@ -34,14 +47,20 @@ const (
 	DefaultWindow = time.Hour
 	// minEvery is the shortest interval.
 	minEvery = time.Second
+	// maxWindow bounds how far back a search goes.
+	maxWindow = 90 * 24 * time.Hour
+	// maxJitter is the longest that a slot may be put off.
+	maxJitter = 24 * time.Hour
 )
 
 // Spec is a schedule as declared.
 type Spec struct {
 	Name string
-	// Cron, or Every at least a second, aligned to the Unix epoch.
+	// Cron, or Every at least a second, counted from Start or the Unix epoch.
 	Cron  string
 	Every time.Duration
+	// DST is for cron; see there.
+	DST cron.DST
 	// Location of Cron; UTC when nil.
 	Location *time.Location
 	// Type of the events; schedule.<name> when empty.
@@ -51,6 +70,13 @@ type Spec struct {
 	// Missed is latest when empty; MissedWindow DefaultWindow when 0.
 	Missed       Missed
 	MissedWindow time.Duration
+	// Overlap is skip when empty.
+	Overlap Overlap
+	// Jitter puts each slot off by less than this, the same slot always by as much.
+	Jitter time.Duration
+	// Start and End bound the slots, both included; zero: unbounded.
+	Start, End time.Time
+	Paused     bool
 }
 
 // Schedule is a declared schedule ready to run.
@@ -76,6 +102,9 @@ func Compile(spec Spec) (*Schedule, error) {
 	if spec.MissedWindow == 0 {
 		spec.MissedWindow = DefaultWindow
 	}
+	if spec.Overlap == "" {
+		spec.Overlap = OverlapSkip
+	}
 	s := &Schedule{spec: spec}
 	if err := s.check(); err != nil {
 		return nil, err
@@ -87,30 +116,51 @@ func Compile(spec Spec) (*Schedule, error) {
 }
 
 func (s *Schedule) check() error {
-	switch {
-	case (s.spec.Cron == "") == (s.spec.Every == 0):
+	switch sp := &s.spec; {
+	case (sp.Cron == "") == (sp.Every == 0):
 		return fmt.Errorf("either cron or every is needed")
-	case s.spec.Cron == "" && s.spec.Every < minEvery:
-		return fmt.Errorf("every: %s is less than %s", s.spec.Every, minEvery)
-	case s.spec.MissedWindow < 0:
+	case sp.Cron == "" && sp.Every < minEvery:
+		return fmt.Errorf("every: %s is less than %s", sp.Every, minEvery)
+	case sp.MissedWindow < 0:
 		return fmt.Errorf("missed_window: is negative")
+	case sp.MissedWindow > maxWindow:
+		return fmt.Errorf("missed_window: is longer than 90d")
+	case sp.Jitter < 0 || sp.Jitter > maxJitter:
+		return fmt.Errorf("jitter: is not between 0 and %s", maxJitter)
+	case sp.Cron == "" && sp.Jitter > sp.Every:
+		return fmt.Errorf("jitter: is longer than every")
+	case sp.Missed != MissedNone && sp.Missed != MissedLatest && sp.Missed != MissedAll:
+		return fmt.Errorf("missed: %q is not none, latest or all", sp.Missed)
+	case sp.Overlap != OverlapSkip && sp.Overlap != OverlapQueue && sp.Overlap != OverlapAllow:
+		return fmt.Errorf("overlap: %q is not skip, queue or allow", sp.Overlap)
 	}
-	switch s.spec.Missed {
-	case MissedNone, MissedLatest, MissedAll:
-		return nil
-	}
-	return fmt.Errorf("missed: %q is not none, latest or all", s.spec.Missed)
+	return nil
 }
 
+// time fixes what makes the schedule due.
 func (s *Schedule) time() error {
 	if s.spec.Every > 0 {
 		s.timing = "every " + s.spec.Every.String()
-		return nil
+		if !s.spec.Start.IsZero() {
+			s.timing += " from " + s.spec.Start.UTC().Format(time.RFC3339Nano)
+		}
+	} else {
+		var err error
+		if s.cron, err = cron.Parse(s.spec.Cron, s.spec.Name); err != nil {
+			return err
+		}
+		s.timing = s.spec.Cron + " " + s.spec.Location.String()
+		if s.spec.DST.SkipGap {
+			s.timing += " gap:skip"
+		}
+		if s.spec.DST.RepeatBoth {
+			s.timing += " repeat:both"
+		}
 	}
-	var err error
-	s.cron, err = cron.Parse(s.spec.Cron, s.spec.Name)
-	s.timing = s.spec.Cron + " " + s.spec.Location.String()
-	return err
+	if !s.spec.Start.IsZero() && !s.spec.End.IsZero() && s.Next(s.spec.Start.Add(-1)).IsZero() {
+		return fmt.Errorf("end: no slot lies between start and it")
+	}
+	return nil
 }
 
 func (s *Schedule) payload() error {
@@ -129,36 +179,92 @@ func (s *Schedule) payload() error {
 // Name is the declared name.
 func (s *Schedule) Name() string { return s.spec.Name }
 
-// Timing describes when the schedule is due; slots are remembered with it, and
-// a schedule whose timing changed starts afresh.
+// Timing describes when the schedule is due.
 func (s *Schedule) Timing() string { return s.timing }
+
+// identity is what slots are remembered with. A schedule whose timing changed
+// starts afresh, and so does one that is no longer paused: what was due in
+// between, also while no gateway ran, is not made up for.
+func (s *Schedule) identity() string {
+	if s.spec.Paused {
+		return s.timing + " (paused)"
+	}
+	return s.timing
+}
 
 // Next is the first slot after a moment; zero when there is none.
 func (s *Schedule) Next(after time.Time) time.Time {
+	if before := s.spec.Start.Add(-1); !s.spec.Start.IsZero() && after.Before(before) {
+		after = before
+	}
+	next := s.next(after)
+	if !s.spec.End.IsZero() && next.After(s.spec.End) {
+		return time.Time{}
+	}
+	return next
+}
+
+func (s *Schedule) next(after time.Time) time.Time {
 	if s.spec.Every == 0 {
-		return s.cron.Next(after, s.spec.Location, cron.DST{})
+		return s.cron.Next(after, s.spec.Location, s.spec.DST)
 	}
-	every := int64(s.spec.Every)
-	since := after.UnixNano()
-	rest := since % every
+	origin := s.spec.Start
+	if origin.IsZero() {
+		origin = time.Unix(0, 0)
+	}
+	rest := after.Sub(origin) % s.spec.Every
 	if rest < 0 {
-		rest += every
+		rest += s.spec.Every
 	}
-	return time.Unix(0, since-rest+every).In(s.spec.Location)
+	return after.Add(s.spec.Every - rest).Round(0).In(s.spec.Location)
+}
+
+// firing is when a slot fires: at once, or put off by its jitter, which is made
+// of schedule and slot alone, so that every start and every gateway agrees.
+func (s *Schedule) firing(slot time.Time) time.Time {
+	if s.spec.Jitter == 0 || slot.IsZero() {
+		return slot
+	}
+	sum := sha256.Sum256([]byte(s.id(slot)))
+	return slot.Add(time.Duration(binary.BigEndian.Uint64(sum[:]) % uint64(s.spec.Jitter)).Truncate(time.Millisecond))
+}
+
+// Firing is one time at which a schedule is due.
+type Firing struct {
+	// Slot names it; At is when it fires: later by its jitter.
+	Slot, At time.Time
+}
+
+// Firings are the next n after a moment.
+func (s *Schedule) Firings(after time.Time, n int) (list []Firing) {
+	for len(list) < n {
+		if after = s.Next(after); after.IsZero() {
+			return list
+		}
+		list = append(list, Firing{Slot: after, At: s.firing(after)})
+	}
+	return list
 }
 
 // slot is the store's record of a firing.
 func (s *Schedule) slot(at time.Time) store.Slot {
-	return store.Slot{Schedule: s.spec.Name, Spec: s.timing, At: at.UTC()}
+	return store.Slot{Schedule: s.spec.Name, Spec: s.identity(), At: at.UTC()}
 }
 
-// event makes the event of a slot. Its id is a function of schedule and slot,
-// so that a slot fired twice, by whoever, is stored once.
+// id of a slot's event is a function of schedule and slot, so that a slot fired
+// twice, by whoever, is stored once.
+func (s *Schedule) id(slot time.Time) string {
+	return s.spec.Name + "@" + slot.UTC().Format(time.RFC3339Nano)
+}
+
+func (s *Schedule) source() string { return "/schedules/" + s.spec.Name }
+
+// event makes the event of a slot.
 func (s *Schedule) event(at, last time.Time) *event.Event {
 	at = at.UTC()
 	return &event.Event{
-		ID:          s.spec.Name + "@" + at.Format(time.RFC3339Nano),
-		Source:      "/schedules/" + s.spec.Name,
+		ID:          s.id(at),
+		Source:      s.source(),
 		Type:        s.spec.Type,
 		Time:        at,
 		ContentType: "application/json",

@@ -98,6 +98,18 @@ type Slot struct {
 	At   time.Time
 }
 
+// Position is how far a schedule has come.
+type Position struct {
+	Schedule, Spec string
+	// Last slot fired; zero when none was. Only firing changes it.
+	Last time.Time
+	// Slots up to Since are settled, fired or not; those up to Seen have come due
+	// while somebody watched, and wait.
+	Since, Seen time.Time
+	// Paused by a person.
+	Paused bool
+}
+
 // Delivery is one event for one route.
 type Delivery struct {
 	// Seq orders deliveries by age and names them in the store; ID shows it.

@@ -82,6 +82,22 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, into an
 	return Decode(text, into)
 }
 
+// Post sends a value as JSON, or nothing, and decodes the answer into a value.
+func (c *Client) Post(ctx context.Context, path string, body, into any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	text, err := c.Call(ctx, http.MethodPost, path, text)
+	if err != nil {
+		return err
+	}
+	return Decode(text, into)
+}
+
 // Decode reads an answer.
 func Decode(text []byte, into any) error {
 	if err := json.Unmarshal(text, into); err != nil {

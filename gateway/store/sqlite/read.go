@@ -221,15 +221,6 @@ func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 	return list, err
 }
 
-// LastSlot tells when a schedule last fired, and with what timing.
-func (s *Store) LastSlot(ctx context.Context, name string) (slot store.Slot, found bool, err error) {
-	err = s.rows(ctx, "SELECT spec,slot FROM schedules WHERE name=?", []any{name}, func(row []driver.Value) error {
-		slot, found = store.Slot{Schedule: name, Spec: row[0].(string), At: record.Time(row[1].(int64))}, true
-		return nil
-	})
-	return slot, found, err
-}
-
 // Revisions lists the newest configurations that were live.
 func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, error) {
 	var list []store.Revision

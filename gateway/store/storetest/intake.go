@@ -207,21 +207,47 @@ func backlogBound(t *testing.T, open Opener) {
 	mustAppend(t, s, entry("c", "r"))
 }
 
+// What a schedule fired and what else is remembered of it do not disturb one
+// another, whichever comes first, and outlive the process.
 func slot(t *testing.T, open Opener) {
 	s, shut := open(t, Options{})
-	if _, found, err := s.LastSlot(ctx, "n"); found || err != nil {
-		t.Fatalf("slot of nothing: %v %v", found, err)
+	at := func(second int64) time.Time { return time.Unix(1700000000+second, 0).UTC() }
+	fire := func(name string, second int64) {
+		e := keyed(entry(fmt.Sprint(name, "@", second)), byte(second), 1)
+		e.Slot = &store.Slot{Schedule: name, Spec: "every 5s", At: at(second)}
+		mustAppend(t, s, e)
 	}
-	want := store.Slot{Schedule: "n", Spec: "every 5s", At: time.Unix(1700000000, 0).UTC()}
-	e := keyed(entry("n@1"), 1, 1)
-	e.Slot = &want
-	mustAppend(t, s, e)
+	positions := func(want ...store.Position) {
+		t.Helper()
+		got, err := s.Positions(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("positions (-want +got):\n%s", diff)
+		}
+	}
+	positions()
+	b := store.Position{Schedule: "b", Spec: "every 5s", Since: at(2), Seen: at(3), Paused: true}
+	fire("a", 5)
+	if err := s.KeepPosition(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	fire("b", 10)
+	b.Last = at(10)
+	a := store.Position{Schedule: "a", Spec: "every 9s", Last: at(5), Since: at(6)}
+	if err := s.KeepPosition(ctx, a); err != nil {
+		t.Fatal(err)
+	}
+	positions(a, b)
 	shut()
 	s, shut = open(t, Options{})
 	defer shut()
-	if got, found, err := s.LastSlot(ctx, "n"); !found || err != nil || got != want {
-		t.Errorf("slot %+v %v %v", got, found, err)
+	positions(a, b)
+	if err := s.ForgetPosition(ctx, "a"); err != nil {
+		t.Fatal(err)
 	}
+	positions(b)
 }
 
 func revisions(t *testing.T, open Opener) {

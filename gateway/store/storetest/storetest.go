@@ -28,7 +28,9 @@ type Store interface {
 	Discard(ctx context.Context, seq int64) (*store.Delivery, error)
 	Retain(ctx context.Context, now time.Time) error
 
-	LastSlot(ctx context.Context, name string) (store.Slot, bool, error)
+	Positions(ctx context.Context) ([]store.Position, error)
+	KeepPosition(ctx context.Context, p store.Position) error
+	ForgetPosition(ctx context.Context, name string) error
 	AddRevision(ctx context.Context, r store.Revision) error
 	Revisions(ctx context.Context, limit int) ([]store.Revision, error)
 

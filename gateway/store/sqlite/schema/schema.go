@@ -110,6 +110,11 @@ CREATE TABLE overlay (
 	text BLOB NOT NULL,
 	at   INTEGER NOT NULL
 )`,
+	// How far schedules have come beside what they fired last.
+	`
+ALTER TABLE schedules ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE schedules ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE schedules ADD COLUMN paused INTEGER NOT NULL DEFAULT 0`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.
