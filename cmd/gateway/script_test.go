@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
+			done, dead := b.deliveries[0].ID(), b.deliveries[1].ID()
 			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
 			locked := httptest.NewServer(api.New(api.Options{
 				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
@@ -72,7 +73,7 @@ func TestScripts(t *testing.T) {
 				"GATEWAY_ADMIN": admin.URL, "ADMIN": strings.TrimPrefix(admin.URL, "http://"),
 				"LOCKED": locked.URL, "READ_TOKEN": readToken,
 				"HOOKS": strings.TrimPrefix(hooks.URL, "http://"), "OTHER": other.URL, "HOOK_SECRET": hookSecret, "HEX_SECRET": "key_" + hexSecret,
-				"DONE": b.deliveries[0].ID(), "DEAD": b.deliveries[1].ID(), "NO_COLOR": "1",
+				"DONE": done, "DEAD": dead, "NO_COLOR": "1",
 			} {
 				env.Setenv(name, value)
 			}

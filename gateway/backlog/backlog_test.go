@@ -3,6 +3,7 @@ package backlog
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 )
 
 type fake struct {
+	mu    sync.Mutex
 	list  []store.Backlog
 	err   error
 	took  time.Duration
@@ -21,9 +23,24 @@ type fake struct {
 }
 
 func (f *fake) Backlog(context.Context) ([]store.Backlog, error) {
+	f.mu.Lock()
 	f.asked++
-	time.Sleep(f.took)
-	return f.list, f.err
+	took, err := f.took, f.err
+	f.mu.Unlock()
+	time.Sleep(took)
+	return f.list, err
+}
+
+func (f *fake) set(how func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how()
+}
+
+func (f *fake) often() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
 }
 
 // It is the sum over the engines that a route has had, asked for once a second
@@ -45,15 +62,15 @@ func TestBacklog(t *testing.T) {
 		if b.Pending("a") != 3 || !b.Oldest().Equal(old) || !b.Routes()["a"].Oldest.Equal(old) {
 			t.Errorf("%d pending, oldest %s", b.Pending("a"), b.Oldest())
 		}
-		f.err = errors.New("no")
+		f.set(func() { f.err = errors.New("no") })
 		time.Sleep(2500 * time.Millisecond)
-		if f.asked != 3 || b.Pending("a") != 3 || logs.Len() != 2 {
-			t.Errorf("asked %d times, %d pending, %d warnings", f.asked, b.Pending("a"), logs.Len())
+		if asked := f.often(); asked != 3 || b.Pending("a") != 3 || logs.Len() != 2 {
+			t.Errorf("asked %d times, %d pending, %d warnings", asked, b.Pending("a"), logs.Len())
 		}
-		f.err, f.took, f.asked = nil, time.Second, 0
+		f.set(func() { f.err, f.took, f.asked = nil, time.Second, 0 })
 		time.Sleep(20 * time.Second)
-		if f.asked != 1 {
-			t.Errorf("asked %d times in 20s, each of which takes 1s", f.asked)
+		if asked := f.often(); asked != 1 {
+			t.Errorf("asked %d times in 20s, each of which takes 1s", asked)
 		}
 		cancel()
 		if err := <-ended; err != nil {

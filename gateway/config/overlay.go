@@ -7,6 +7,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
 	"github.com/event-gateway/gateway/gateway/config/document"
+	"github.com/event-gateway/gateway/gateway/config/files"
 )
 
 // Entry is one route or schedule that was made while the gateway ran: a
@@ -73,7 +74,9 @@ func (d *Document) SetAside(problems Problems) (*Document, Problems) {
 func (d *Document) anew(change func(*Options)) (*Document, Problems) {
 	opts := d.opts
 	change(&opts)
-	doc, problems := parse(d.Path, d.text, d.set, opts)
+	set := files.NewSet() // what the former has read of other files it has let go of
+	set.Put(absolute(d.Path), d.text)
+	doc, problems := parse(d.Path, d.text, set, opts)
 	doc.again = d.again
 	return doc, problems
 }

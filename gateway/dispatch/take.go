@@ -13,13 +13,14 @@ func (d *Dispatcher) Room(del *store.Delivery) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.queues[del.Route]
-	if q == nil || !q.open() {
+	if q == nil {
 		return false
 	}
-	if d.fits(q) {
+	if q.open() && d.fits(q) {
 		return true
 	}
-	// At once: the next delivery of this commit must not overtake this one.
+	// At once: the next delivery of this commit must not overtake this one,
+	// even if what stood in the way goes before the commit has ended.
 	q.backlog = true
 	return false
 }

@@ -16,7 +16,7 @@ import (
 // GOGC and GOMEMLIMIT, when set, rule instead.
 const (
 	collectAt = 400 // percent
-	roomy     = 24 << 20
+	roomy     = 16 << 20
 )
 
 // TuneMemory sets how often the runtime collects.

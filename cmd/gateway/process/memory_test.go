@@ -28,7 +28,7 @@ func TestTuneMemory(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if got := limit(); got < 124<<20 || got > 190<<20 {
+	if got := limit(); got < 116<<20 || got > 190<<20 {
 		t.Errorf("with 100 MiB in use the limit is %d MiB", got>>20)
 	}
 	runtime.KeepAlive(held)
