@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/idna"
 
+	"github.com/event-gateway/gateway/plugins/http/guard"
 	"github.com/event-gateway/gateway/plugins/sdk"
 )
 
@@ -51,9 +52,9 @@ func (e *engine) Configure(_ context.Context, c *sdk.Config) error {
 		return sdk.Problem{Path: []string{"requests"}, Message: "at least one is needed: there is nothing to call"}
 	}
 	var problems []error
-	g := newGuard()
+	g := guard.New()
 	for i, entry := range cfg.Allow {
-		problems = append(problems, problem(g.allow(entry), "allow", strconv.Itoa(i)))
+		problems = append(problems, problem(g.Allow(entry), "allow", strconv.Itoa(i)))
 	}
 	tlsConfig, err := newTLS(&cfg, c.BaseDir)
 	problems = append(problems, err)
@@ -63,7 +64,7 @@ func (e *engine) Configure(_ context.Context, c *sdk.Config) error {
 		problems = append(problems, err)
 		e.requests[name] = q
 	}
-	e.via = newTransport(g.dial, tlsConfig)
+	e.via = newTransport(g.Dial, tlsConfig)
 	return errors.Join(problems...)
 }
 
@@ -75,7 +76,7 @@ func problem(err error, path ...string) error {
 	return sdk.Problem{Path: path, Message: err.Error()}
 }
 
-func newRequest(name string, c requestConfig, g *guard) (*request, error) {
+func newRequest(name string, c requestConfig, g *guard.Guard) (*request, error) {
 	q := &request{name: name, description: c.Description}
 	var problems []error
 	add := func(err error, key ...string) {
@@ -133,7 +134,7 @@ func method(s string) (string, error) {
 }
 
 // destination refuses at once what could only be refused at every run.
-func destination(text string, g *guard) (target, error) {
+func destination(text string, g *guard.Guard) (target, error) {
 	if text == "" {
 		return target{}, errors.New("is needed")
 	}
@@ -146,9 +147,9 @@ func destination(text string, g *guard) (target, error) {
 		host = sample.Hostname()
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		return t, g.check(netip.AddrPortFrom(a, port(sample)), false)
+		return t, g.Check(netip.AddrPortFrom(a, port(sample)), false)
 	}
-	if !isHost(host) {
+	if !guard.IsHost(host) {
 		return t, errors.New("has no host: this is no name, and no address as it is usually written")
 	}
 	return t, nil

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/event-gateway/gateway/plugins/http/guard"
 	"github.com/event-gateway/gateway/plugins/sdk"
 )
 
@@ -56,7 +57,7 @@ func (q *request) unreached(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("%s: %w", q.url.origin, cause)
 	}
-	no, isRefused := errors.AsType[refused](err)
+	no, isRefused := errors.AsType[guard.Refused](err)
 	if isRefused {
 		return sdk.Permanent(fmt.Errorf("%s: %w", q.url.origin, no))
 	}

@@ -1,4 +1,6 @@
-package main
+// Package guard decides which addresses the engine http may dial: it stands
+// between a request and its connection, where the address is known for sure.
+package guard
 
 import (
 	"context"
@@ -13,19 +15,22 @@ import (
 	"time"
 )
 
-// guard decides which addresses may be dialled: those of the public internet,
-// and what `allow:` opens. It looks at the address that a connection is about
-// to be made to, so no name, spelling or change of DNS gets around it.
-type guard struct {
+// Guard lets connections through to the public internet, and to what Allow
+// opens. It looks at the address that a connection is about to be made to, so
+// no name, spelling or change of DNS gets around it.
+type Guard struct {
+	// Resolver looks names up; nil is the system's.
+	Resolver *net.Resolver
+
 	special, metadata []netip.Prefix
 	networks          []netip.Prefix          // opened, at any port
 	doors             map[netip.AddrPort]bool // opened, at one
 	hosts             map[string]bool         // opened: "name", "name:port"
-	resolver          *net.Resolver           // nil is the system's
 }
 
-func newGuard() *guard {
-	return &guard{
+// New is a guard that has opened nothing yet.
+func New() *Guard {
+	return &Guard{
 		special: prefixes(
 			// What the IANA IPv4 Special-Purpose Address Registry has beside the
 			// internet, and multicast.
@@ -53,8 +58,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return out
 }
 
-// allow opens a network, an address or a host, with or without a port.
-func (g *guard) allow(entry string) error {
+// Allow opens a network, an address or a host, with or without a port.
+func (g *Guard) Allow(entry string) error {
 	if p, err := netip.ParsePrefix(entry); err == nil {
 		if p != p.Masked() || p.Addr().Is4In6() {
 			return fmt.Errorf("is not how the network is written: %s", netip.PrefixFrom(p.Addr().Unmap(), min(p.Bits(), p.Addr().Unmap().BitLen())).Masked())
@@ -73,19 +78,23 @@ func (g *guard) allow(entry string) error {
 	}
 	host, port, withPort := strings.Cut(entry, ":")
 	n, err := strconv.Atoi(port)
-	if !isHost(host) || withPort && (err != nil || n < 1 || n > 65535) {
+	if !IsHost(host) || withPort && (err != nil || n < 1 || n > 65535) {
 		return errors.New("want a network (10.0.0.0/8), an address or a host, the last two with a port if you like")
 	}
 	g.hosts[canonical(entry)] = true
 	return nil
 }
 
-// isHost is whether a text is a name in DNS, and not an address in one of the
+// IsHost is whether a text is a name in DNS, and not an address in one of the
 // spellings that some resolvers take: 127.1, 0x7f000001, 2130706433.
-func isHost(s string) bool {
+func IsHost(s string) bool {
 	s = strings.TrimSuffix(s, ".")
 	last := s[strings.LastIndex(s, ".")+1:]
-	return isName(s) && strings.Trim(last, "0123456789") != "" && !strings.HasPrefix(strings.ToLower(last), "0x")
+	return s != "" && !strings.ContainsFunc(s, notInNames) && strings.Trim(last, "0123456789") != "" && !strings.HasPrefix(strings.ToLower(last), "0x")
+}
+
+func notInNames(r rune) bool {
+	return r != '.' && r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
 
 func canonical(host string) string {
@@ -98,23 +107,23 @@ func canonical(host string) string {
 }
 
 // trusts is whether a host was opened by its name.
-func (g *guard) trusts(hostPort string) bool {
+func (g *Guard) trusts(hostPort string) bool {
 	hostPort = canonical(hostPort)
 	host, _, _ := strings.Cut(hostPort, ":")
 	return g.hosts[hostPort] || g.hosts[host]
 }
 
-// refused is an address that may not be dialled.
-type refused struct{ address netip.Addr }
+// Refused is an address that may not be dialled.
+type Refused struct{ Address netip.Addr }
 
-func (r refused) Error() string {
-	return fmt.Sprintf("%s is not an address of the public internet, and not under allow", r.address)
+func (r Refused) Error() string {
+	return fmt.Sprintf("%s is not an address of the public internet, and not under allow", r.Address)
 }
 
-// check is asked about every address before it is dialled. A host that was
-// opened by name may be in a private network; but whoever can change its DNS
-// does not get to the rest.
-func (g *guard) check(at netip.AddrPort, trusted bool) error {
+// Check tells whether an address may be dialled, with a Refused if not. A host
+// that was opened by its name is trusted to be in a private network; but
+// whoever can change its DNS does not get to the rest.
+func (g *Guard) Check(at netip.AddrPort, trusted bool) error {
 	a := plain(at.Addr())
 	switch {
 	case g.doors[netip.AddrPortFrom(a, at.Port())]:
@@ -129,10 +138,10 @@ func (g *guard) check(at netip.AddrPort, trusted bool) error {
 	case trusted && (a.IsPrivate() || a.IsLoopback() || sharedSpace(a)):
 		return nil
 	}
-	return refused{a}
+	return Refused{a}
 }
 
-func (g *guard) public(a netip.Addr) bool {
+func (g *Guard) public(a netip.Addr) bool {
 	if a.Is6() && a.As16()[0]>>5 != 0b001 { // 2000::/3
 		return false
 	}
@@ -160,17 +169,17 @@ func plain(a netip.Addr) netip.Addr {
 // dialTimeout bounds the connection to one address.
 const dialTimeout = 10 * time.Second
 
-// dial checks each address when its socket is there and not yet connected.
-func (g *guard) dial(ctx context.Context, network, hostPort string) (net.Conn, error) {
+// Dial checks each address when its socket is there and not yet connected.
+func (g *Guard) Dial(ctx context.Context, network, hostPort string) (net.Conn, error) {
 	trusted := g.trusts(hostPort)
 	d := net.Dialer{
-		Timeout: dialTimeout, Resolver: g.resolver,
+		Timeout: dialTimeout, Resolver: g.Resolver,
 		Control: func(_, address string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(address)
 			if err != nil {
 				return err
 			}
-			return g.check(at, trusted)
+			return g.Check(at, trusted)
 		},
 	}
 	return d.DialContext(ctx, network, hostPort)
