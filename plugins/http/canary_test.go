@@ -103,6 +103,19 @@ func TestHalfASecret(t *testing.T) {
 	}
 }
 
+// Nor is one that comes nearer because many before it were hidden.
+func TestManySecrets(t *testing.T) {
+	long := strings.Repeat("canary-", 14) // of 98 bytes, so that what is read ends within one
+	s := newService(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat(long, 100))
+	})
+	e := one(t, `{"url":"URL","max_output":"1KiB","body":{"token":"`+long+`"}}`, s.URL)
+	result, err := e.Run(t.Context(), run(""))
+	if text := fmt.Sprint(result.Output); err != nil || strings.Contains(text, "canary") {
+		t.Error(text, err)
+	}
+}
+
 // Whatever is printed, and whatever mistake is reported, no value is quoted.
 func TestNothingIsQuoted(t *testing.T) {
 	c := requestConfig{URL: canaryPath, Headers: map[string]secret{"X": canaryHeader}, Secrets: []secret{canarySigning}}

@@ -268,6 +268,8 @@ func TestConnectionsAreReused(t *testing.T) {
 			t.Fatal("a 502 is no success")
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(connections) != 1 {
 		t.Errorf("%d connections", len(connections))
 	}

@@ -8,12 +8,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,12 +58,13 @@ func certificate(t *testing.T, dir, name string) tls.Certificate {
 // ask for ours, which may change meanwhile.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
+	var mu sync.Mutex
 	var shown []string
-	s := newService(t, nil)
-	s.Close()
-	s.Server.Config = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	service := &http.Server{ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		shown = append(shown, r.TLS.PeerCertificates[0].Subject.CommonName)
-		w.Header().Set("X-Request-Id", r.Proto)
+		w.Header().Set("Connection", "close")
 	})}
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: []tls.Certificate{certificate(t, dir, "server")}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"http/1.1"},
@@ -68,26 +72,30 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = s.Server.Config.Serve(listener) }()
-	t.Cleanup(func() { _ = s.Server.Config.Close() })
+	go func() { _ = service.Serve(listener) }()
+	t.Cleanup(func() { _ = service.Close() })
 	certificate(t, dir, "client")
-	call := func(keys string) error {
+	configured := func(keys string) *engine {
 		e := &engine{}
 		config := `{"allow":["127.0.0.1"],` + keys + `"requests":{"it":{"url":"https://` + listener.Addr().String() + `/"}}}`
 		if err := e.Configure(t.Context(), &sdk.Config{JSON: []byte(config), BaseDir: dir}); err != nil {
 			t.Fatal(err)
 		}
+		return e
+	}
+	call := func(e *engine) error {
 		_, err := e.Run(t.Context(), run(""))
 		return err
 	}
 	const client = `"cert":"client.pem","key":"client.key",`
-	if err := call(client); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if err := call(configured(client)); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an authority that nobody knows: %v", err)
 	}
-	if err := call(`"ca":"server.pem",`); err == nil {
+	if err := call(configured(`"ca":"server.pem",`)); err == nil {
 		t.Error("the service took a client without a certificate")
 	}
-	if err := call(`"ca":"server.pem",` + client); err != nil {
+	e := configured(`"ca":"server.pem",` + client)
+	if err := call(e); err != nil {
 		t.Error(err)
 	}
 	certificate(t, dir, "renewed")
@@ -96,9 +104,11 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := call(`"ca":"server.pem",` + client); err != nil {
+	if err := call(e); err != nil {
 		t.Error(err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if strings.Join(shown, " ") != "client renewed" {
 		t.Errorf("shown %q", shown)
 	}
