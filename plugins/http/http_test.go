@@ -275,6 +275,20 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
+// An answer that does not end is a success once what is kept of it is there.
+func TestEndlessAnswer(t *testing.T) {
+	s := newService(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 10<<10))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := one(t, `{"url":"URL","timeout":"1h","max_output":"1KiB"}`, s.URL).Run(ctx, run("")); err != nil || ctx.Err() != nil {
+		t.Error(err, ctx.Err())
+	}
+}
+
 // A proxy would dial for us, where nobody looks at the address.
 func TestNoProxyFromEnvironment(t *testing.T) {
 	proxy := newService(t, nil)

@@ -43,7 +43,8 @@ func (q *request) run(ctx context.Context, via http.RoundTripper, r *sdk.Request
 	if err != nil {
 		return sdk.Result{}, q.unreached(ctx, err)
 	}
-	defer drain(resp.Body)
+	defer resp.Body.Close()
+	defer drain(resp.Body, cancel)
 	a, err := q.read(resp)
 	if err != nil {
 		return sdk.Result{}, q.unreached(ctx, fmt.Errorf("answered %s, and broke off: %w", resp.Status, err))
@@ -128,10 +129,14 @@ func inHeader(s string) (string, error) {
 	return s, nil
 }
 
-// drainLimit is what is still read of an answer to keep its connection.
-const drainLimit = 256 << 10
+// What is still read of an answer to keep its connection, and how long.
+const (
+	drainLimit = 256 << 10
+	drainTime  = 100 * time.Millisecond
+)
 
-func drain(body io.ReadCloser) {
+func drain(body io.Reader, cancel func()) {
+	timer := time.AfterFunc(drainTime, cancel)
+	defer timer.Stop()
 	_, _ = io.CopyN(io.Discard, body, drainLimit)
-	_ = body.Close()
 }
