@@ -34,6 +34,7 @@ type Store interface {
 type Engine interface {
 	Run(c engine.Call, report func(engine.Update)) error
 	Attach(ctx context.Context, key, runID string, report func(engine.Update)) (engine.Update, error)
+	Answer(key string, input []byte) error
 	Cancel(key, reason string)
 	Forget(key string)
 	Ready() <-chan struct{}

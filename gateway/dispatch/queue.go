@@ -73,8 +73,9 @@ type item struct {
 	q *queue
 	// unsure: its engine may be running it; ask before starting it.
 	unsure bool
-	// discarded by a person: whatever becomes of it is not recorded.
-	discarded bool
+	// discarded by a person: whatever becomes of it is not recorded. unwanted:
+	// cancelled by one; its attempt is the last.
+	discarded, unwanted bool
 	// lost counts the runs in a row whose engine went away.
 	lost int
 }

@@ -82,6 +82,7 @@ func (l *launch) prepare() error {
 		Env:    l.environment(),
 		Dir:    l.spec.BaseDir,
 		Folder: folder,
+		Limits: process.Limits{Memory: l.spec.Memory, OpenFiles: l.spec.OpenFiles},
 		Line:   l.log.line,
 	})
 	l.client = plugin.NewClient(l.clientConfig(folder))
@@ -252,5 +253,9 @@ func (l *launch) said() string {
 	if len(lines) == 0 {
 		return ""
 	}
-	return "; its last words: " + strings.Join(lines[max(0, len(lines)-3):], " / ")
+	var words []string
+	for _, line := range lines[max(0, len(lines)-3):] {
+		words = append(words, line.Level+" "+line.Text)
+	}
+	return "; its last words: " + strings.Join(words, " / ")
 }
