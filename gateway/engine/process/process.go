@@ -84,10 +84,10 @@ func (h *Host) Start(c Command) (*Process, error) {
 	}
 	p := &Process{cmd: cmd, pid: cmd.Process.Pid, folder: c.Folder, first: newFirstLine(), done: make(chan struct{})}
 	p.record = h.remember(record{PID: p.pid, Nonce: mark})
-	go p.watch(out, c.Line)
-	if err = c.Limits.set(p.pid); err != nil {
+	if err = c.Limits.set(p.pid); err != nil { // while the number is still its own
 		err = fmt.Errorf("%q: limits: %w", c.Binary.path, err)
 	}
+	go p.watch(out, c.Line)
 	if err = errors.Join(err, verify(c.Binary)); err != nil {
 		p.Kill()
 	}
