@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/event-gateway/gateway/gateway/engine/process"
 )
 
 func write(t testing.TB, path, text string, mode os.FileMode) string {
