@@ -107,6 +107,17 @@ func (l *launch) refresh() error {
 	return nil
 }
 
+// Checksum is the SHA-256 of a program, in lower-case hexadecimal, as it is
+// pinned. What the gateway would not run has none.
+func Checksum(path string) (string, error) {
+	b, err := process.OpenBinary(path)
+	if err != nil {
+		return "", err
+	}
+	defer b.Close()
+	return b.Sum(), nil
+}
+
 func checkPin(spec Spec, b *process.Binary) error {
 	if spec.SHA256 == "" || strings.EqualFold(spec.SHA256, b.Sum()) {
 		return nil

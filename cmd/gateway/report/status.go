@@ -82,7 +82,7 @@ func (a view) printEngines(engines []api.EngineStatus) {
 		rows = append(rows, []screen.Cell{screen.Text(e.Name), up.Text(e.State), screen.Text(screen.OrDash(e.Version)), screen.Text(number(e.PID)),
 			screen.Text(fmt.Sprintf("%d/%d", e.InFlight-e.Waiting, e.Limit)), screen.Text(number(e.Waiting)), screen.Text(fmt.Sprint(e.Restarts)), screen.Text(screen.OrDash(e.LastError))})
 	}
-	a.section([]string{"ENGINE", "STATE", "VERSION", "PID", "RUNS", "WAIT", "RESTARTS", "LAST ERROR"}, rows)
+	a.section([]string{"ENGINE", "STATE", "VERSION", "PID", "RUNS", "WAITING", "RESTARTS", "LAST ERROR"}, rows)
 }
 
 // Engines shows engines with the programs that they are.
