@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && grapheteria
 
 // Package grapheteria tests the Python engine of this folder from outside: its
 // installed program, as the gateway starts it.

@@ -37,6 +37,7 @@ class Worker:
         self.files: dict[str, Any] = {}
         self.request: Request | None = None  # whose run it does
         self._last = ""
+        self._doomed = False  # it was asked to end
         self._lock = threading.Lock()
         self._reaping = threading.Lock()
         self._reader = threading.Thread(target=self._log, name="worker log", daemon=True)
@@ -52,7 +53,7 @@ class Worker:
 
     def stale(self) -> bool:
         """Whether it has done enough, or the project's modules have changed since."""
-        return (self.runs >= RUNS_PER_WORKER or self._exited()
+        return (self._doomed or self.runs >= RUNS_PER_WORKER or self._exited()
                 or any(_stamp(path) != stamp for path, stamp in self.files.items()))
 
     def send(self, job: dict[str, Any]) -> None:
@@ -69,15 +70,20 @@ class Worker:
 
     def stop(self, request: Request) -> None:
         """End the run of request, if it still does it: by asking, then by force."""
-        with self._lock:
+        if self._end(request, signal.SIGTERM):
+            timer = threading.Timer(STOP_GRACE, self._end, [request, signal.SIGKILL])
+            timer.daemon = True
+            timer.start()
+
+    def _end(self, request: Request, number: int) -> bool:
+        with self._lock:  # so that it can't take another run meanwhile
             if self.request is not request:
-                return
-        with self._reaping:
-            if self.process.returncode is None:
-                self._signal(signal.SIGTERM)
-        timer = threading.Timer(STOP_GRACE, self.kill)
-        timer.daemon = True
-        timer.start()
+                return False
+            self._doomed = True
+            with self._reaping:
+                if self.process.returncode is None:
+                    self._signal(number)
+            return True
 
     def lease(self, request: Request | None) -> None:
         with self._lock:

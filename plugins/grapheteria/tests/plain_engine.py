@@ -1,7 +1,6 @@
 """An engine that has nothing to do with Grapheteria, for tests of gateway_engine."""
 
 import sys
-import time
 
 import gateway_engine
 

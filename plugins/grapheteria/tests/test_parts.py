@@ -120,7 +120,3 @@ class Keeping(unittest.TestCase):
         for folder, _, files in os.walk(os.path.dirname(self.records.runs)):
             for file in files:
                 self.assertEqual(os.stat(os.path.join(folder, file)).st_mode & 0o077, 0)
-
-
-if __name__ == "__main__":
-    unittest.main()

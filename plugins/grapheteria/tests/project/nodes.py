@@ -37,6 +37,10 @@ class Count(Node):
 class Sleep(Node):
     """Blocks, and has started something that would live on."""
 
+    def prepare(self, shared, request_input):
+        if "count" in shared["event_config"]:
+            count(shared, "sleep")
+
     def execute(self, prepared):
         subprocess.Popen(["sleep", "300"])
         time.sleep(300)
@@ -63,6 +67,15 @@ class AskTwice(Node):
         first = await request_input("First?", request_id="first")
         second = await request_input("Second?", request_id="second")
         shared["both"] = [first, second]
+
+
+class AskDie(Node):
+    """Dies with the answer in its hands."""
+
+    async def prepare(self, shared, request_input):
+        shared["answer"] = await request_input()
+        if not os.path.exists(shared["event_config"]["fixed"]):
+            os._exit(9)
 
 
 class Review(Node):
