@@ -70,15 +70,13 @@ class Orphan(Node):
         _, future = self.in_background("slow", engine=other)
         self.wait_for(lambda: self.counted(), "the second node")
         self.assertIsInstance(self.engine.get("k", ""), Running)
-        request = self.request("slow")
-        with ThreadPoolExecutor(1) as pool:
-            second = pool.submit(self.engine.run, request)
-            time.sleep(0.5)  # time enough to do it wrong
-            self.assertFalse(second.done() or future.done())
-            self.assertEqual(self.counted(), ["sleep"])
-            request.stop("enough")
-            with self.assertRaises(Stopped):
-                second.result(PATIENCE)
+        request, second = self.in_background("slow")
+        time.sleep(0.5)  # time enough to do it wrong
+        self.assertFalse(second.done() or future.done())
+        self.assertEqual(self.counted(), ["sleep"])
+        request.stop("enough")
+        with self.assertRaises(Stopped):
+            second.result(PATIENCE)
 
     def test_an_interrupted_run_goes_on_where_it_was(self):
         open(self.fixed, "w").close()
