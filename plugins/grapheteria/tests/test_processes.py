@@ -93,6 +93,19 @@ class Orphan(Node):
         self.assertEqual(self.run_it("long", attempt=2)["attempts"], [1])
         self.assertEqual(self.counted(), ["before", "sleep"])
 
+    def test_edits_take_effect_with_the_next_run(self):
+        engine = self.start(workflows={"code": "code:greeting"})
+        for i, greeting in enumerate(("hello", "good morning", "good evening")):
+            for module in ("nodes.py", "code.py")[: i + 1]:
+                path = os.path.join(self.project, module)
+                with open(path) as file:
+                    text = file.read()
+                with open(path, "w") as file:
+                    file.write(text.replace("hello", greeting).replace("good morning", greeting) + "\n")
+            for workflow in ("greet", "code"):
+                output = engine.run(self.request(workflow, f"{workflow}-{i}"))
+                self.assertEqual(output, {"greeting": f"{greeting} Ada"})
+
     def test_processes_are_bounded_and_used_again(self):
         engine = self.start(processes=2)
         with ThreadPoolExecutor(8) as pool:
