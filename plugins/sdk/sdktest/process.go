@@ -45,7 +45,16 @@ func start(ctx context.Context, o Options, mtls bool) (*process, error) {
 	p.mark = "SDKTEST_MARK=" + rand.Text()
 	p.cmd.Env = append(o.Env[:len(o.Env):len(o.Env)], wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage), p.mark)
 	ownGroup(p.cmd)
-	p.client = plugin.NewClient(clientConfig(p.cmd, p.stderr, mtls))
+	config := clientConfig(p.cmd, p.stderr)
+	if mtls {
+		var certificate string
+		var err error
+		if config.TLSConfig, certificate, err = wire.ClientTLS(); err != nil {
+			return nil, err
+		}
+		p.cmd.Env = append(p.cmd.Env, wire.ClientCertEnv+"="+certificate)
+	}
+	p.client = plugin.NewClient(config)
 	if err := within(ctx, startTimeout+time.Second, p.connect); err != nil {
 		p.kill()
 		return nil, fmt.Errorf("start: %w; it said: %q", err, p.stderr)
@@ -66,13 +75,12 @@ func (p *process) connect() error {
 	return nil
 }
 
-func clientConfig(cmd *exec.Cmd, stderr io.Writer, mtls bool) *plugin.ClientConfig {
+func clientConfig(cmd *exec.Cmd, stderr io.Writer) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.Plugins(nil),
 		Cmd:              cmd,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         mtls,
 		SkipHostEnv:      true,
 		StartTimeout:     startTimeout,
 		Stderr:           stderr,
