@@ -86,6 +86,9 @@ func (a *app) execute(args []string) int {
 	if !errors.As(err, &f) && !a.running {
 		f.code = exitUsage
 	}
+	if errors.Is(err, screen.ErrSaid) {
+		f.cause = nil
+	}
 	if f.cause != nil {
 		fmt.Fprintf(a.err, "gateway: %s\n", screen.Block(told(f.cause)))
 	}
@@ -125,7 +128,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.trusted.Token, "token", "", "show a running gateway this `token`, better @file (or GATEWAY_TOKEN, GATEWAY_TOKEN_FILE)")
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
-		a.runCommand(), a.validateCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.runsCommand(), a.enginesCommand(), a.schedulesCommand(),
+		a.runCommand(), a.validateCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.desk().Runs(), a.enginesCommand(), a.desk().Schedules(),
 		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.versionCommand(),
 	)
 	a.noteRuns(root)

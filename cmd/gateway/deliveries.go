@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/event-gateway/gateway/cmd/gateway/remote"
+	"github.com/event-gateway/gateway/cmd/gateway/report"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/api"
 )
@@ -157,6 +158,9 @@ func (a *app) printDelivery(d api.Delivery) {
 	}
 	for _, t := range d.Attempts {
 		a.printAttempt(t)
+	}
+	if d.Run != nil {
+		report.Run(&a.Screen, *d.Run)
 	}
 }
 

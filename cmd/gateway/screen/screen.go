@@ -4,10 +4,14 @@ package screen
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 )
+
+// ErrSaid: all has been said, and it was not good.
+var ErrSaid = errors.New("it has been said")
 
 // Formats that values are printed in.
 const (

@@ -24,6 +24,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if os.Getenv("GATEWAY_TEST_DURABLE") != "" {
+		sdk.Serve(&durable{})
+	}
 	sdk.Serve(&engine{})
 }
 

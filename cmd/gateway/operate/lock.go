@@ -1,9 +1,10 @@
-package main
+package operate
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/engine"
 )
 
-func (a *app) enginesLock() *cobra.Command {
+func (d *Desk) enginesLock() *cobra.Command {
 	check := false
 	c := &cobra.Command{
 		Use: "lock [NAME...]", Short: "Write the checksums of the engines' programs into the configuration",
@@ -27,7 +28,7 @@ A running gateway takes the change as any other.
 Of a script, the checksum covers the script alone: neither its interpreter nor
 what it imports.`,
 		Example: "  gateway engines lock\n  gateway engines lock --check   # in CI: exit code 1 when a program is another one",
-		RunE:    func(_ *cobra.Command, names []string) error { return a.lock(names, check) },
+		RunE:    func(_ *cobra.Command, names []string) error { return d.lock(names, check) },
 	}
 	c.Flags().BoolVar(&check, "check", false, "change nothing; exit code 1 when a checksum is missing or another")
 	return c
@@ -44,14 +45,14 @@ type lock struct {
 
 func (l lock) same() bool { return l.Was == l.SHA256 }
 
-func (a *app) lock(names []string, check bool) error {
-	path, _ := a.configPath()
+func (d *Desk) lock(names []string, check bool) error {
+	path := d.Config()
 	doc, problems := config.Load(path, config.Options{NoSecrets: true})
 	if problems.Failed() {
 		return problems
 	}
 	if len(names) == 0 {
-		names = sorted(doc.Config.Engines)
+		names = slices.Sorted(maps.Keys(doc.Config.Engines))
 	}
 	locks, err := locksOf(doc, names)
 	if err != nil {
@@ -62,11 +63,11 @@ func (a *app) lock(names []string, check bool) error {
 			return err
 		}
 	}
-	if err := a.Show(locks, func() { a.printLocks(locks) }); err != nil {
+	if err := d.Show(locks, func() { d.printLocks(locks) }); err != nil {
 		return err
 	}
 	if check && slices.ContainsFunc(locks, func(l lock) bool { return !l.same() }) {
-		return &failure{code: exitFailed}
+		return screen.ErrSaid
 	}
 	return nil
 }
@@ -75,7 +76,7 @@ func locksOf(doc *config.Document, names []string) (locks []lock, err error) {
 	for _, name := range names {
 		e, ok := doc.Config.Engines[name]
 		if !ok {
-			return nil, usage("no engine %q in %s", name, doc.Path)
+			return nil, fmt.Errorf("no engine %q in %s", name, doc.Path)
 		}
 		sum, sumErr := engine.Checksum(e.Plugin)
 		if sumErr != nil {
@@ -132,7 +133,7 @@ func replace(path string, text []byte) (err error) {
 	return err
 }
 
-func (a *app) printLocks(locks []lock) {
+func (d *Desk) printLocks(locks []lock) {
 	rows := make([][]screen.Cell, len(locks))
 	for i, l := range locks {
 		what := screen.Yellow.Text("pinned anew")
@@ -144,5 +145,5 @@ func (a *app) printLocks(locks []lock) {
 		}
 		rows[i] = []screen.Cell{screen.Text(l.Engine), screen.Text(l.SHA256), what, screen.Text(l.Path)}
 	}
-	a.Table([]string{"ENGINE", "SHA256", "", "PROGRAM"}, rows)
+	d.Table([]string{"ENGINE", "SHA256", "", "PROGRAM"}, rows)
 }

@@ -1,7 +1,6 @@
-package main
+package operate
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -14,7 +13,8 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/steer"
 )
 
-func (a *app) schedulesCommand() *cobra.Command {
+// Schedules is the verb schedules and those below it.
+func (d *Desk) Schedules() *cobra.Command {
 	next := 1
 	c := &cobra.Command{
 		Use: "schedules", Short: "Show when schedules fire next; pause, resume, trigger and backfill them", Args: cobra.NoArgs,
@@ -22,22 +22,18 @@ func (a *app) schedulesCommand() *cobra.Command {
 a change of the clock. To see it before a file is in force: gateway validate --next 5.`,
 		Example: "  gateway schedules --next 5\n  gateway schedules pause nightly-report",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
 			var list map[string][]steer.Schedule
-			if err := c.Get(cmd.Context(), "/api/v1/schedules", url.Values{"next": {strconv.Itoa(next)}}, &list); err != nil {
+			if err := d.get(cmd.Context(), "/api/v1/schedules?next="+strconv.Itoa(next), &list); err != nil {
 				return err
 			}
-			return a.Show(list, func() { report.Schedules(&a.Screen, list["schedules"]) })
+			return d.Show(list, func() { report.Schedules(d.Screen, list["schedules"]) })
 		},
 	}
 	c.Flags().IntVar(&next, "next", next, "how many firings of each, at most 100")
 	c.AddCommand(
-		a.schedulesSteer("pause", "Keep a schedule from firing, over restarts too, until it is resumed"),
-		a.schedulesSteer("resume", "Let a paused schedule fire again; what came due meanwhile is not made up for"),
-		a.schedulesTrigger(), a.schedulesBackfill(),
+		d.schedulesSteer("pause", "Keep a schedule from firing, over restarts too, until it is resumed"),
+		d.schedulesSteer("resume", "Let a paused schedule fire again; what came due meanwhile is not made up for"),
+		d.schedulesTrigger(), d.schedulesBackfill(),
 	)
 	return c
 }
@@ -46,43 +42,35 @@ func schedulePath(name, verb string) string {
 	return "/api/v1/schedules/" + url.PathEscape(name) + "/" + verb
 }
 
-func (a *app) post(ctx context.Context, path string, body, into any) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	return c.Post(ctx, path, body, into)
-}
-
-func (a *app) schedulesSteer(verb, short string) *cobra.Command {
+func (d *Desk) schedulesSteer(verb, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var s steer.Schedule
-			if err := a.post(cmd.Context(), schedulePath(args[0], verb), nil, &s); err != nil {
+			if err := d.post(cmd.Context(), schedulePath(args[0], verb), nil, &s); err != nil {
 				return err
 			}
-			return a.Show(s, func() { report.Schedules(&a.Screen, []steer.Schedule{s}) })
+			return d.Show(s, func() { report.Schedules(d.Screen, []steer.Schedule{s}) })
 		},
 	}
 }
 
-func (a *app) schedulesTrigger() *cobra.Command {
+func (d *Desk) schedulesTrigger() *cobra.Command {
 	return &cobra.Command{
 		Use: "trigger NAME", Short: "Fire a schedule now, beside its own times", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r steer.Fired
-			if err := a.post(cmd.Context(), schedulePath(args[0], "trigger"), nil, &r); err != nil {
+			if err := d.post(cmd.Context(), schedulePath(args[0], "trigger"), nil, &r); err != nil {
 				return err
 			}
-			return a.Show(r, func() {
-				fmt.Fprintf(a.Out, "event %s, %d workflows\n", screen.Line(r.EventID), r.Workflows)
+			return d.Show(r, func() {
+				fmt.Fprintf(d.Out, "event %s, %d workflows\n", screen.Line(r.EventID), r.Workflows)
 			})
 		},
 	}
 }
 
-func (a *app) schedulesBackfill() *cobra.Command {
+func (d *Desk) schedulesBackfill() *cobra.Command {
 	var in steer.Interval
 	c := &cobra.Command{
 		Use: "backfill NAME", Short: "Fire the times of an interval that have not fired", Args: cobra.ExactArgs(1),
@@ -91,11 +79,11 @@ safe to repeat. Overlap is not looked at: routes keep their order and concurrenc
 		Example: "  gateway schedules backfill nightly-report --from 2026-11-01T00:00:00+01:00 --to 2026-11-08T00:00:00+01:00",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var done steer.Backfill
-			if err := a.post(cmd.Context(), schedulePath(args[0], "backfill"), in, &done); err != nil {
+			if err := d.post(cmd.Context(), schedulePath(args[0], "backfill"), in, &done); err != nil {
 				return err
 			}
-			return a.Show(done, func() {
-				fmt.Fprintf(a.Out, "%d of %d fired, %d had fired before\n", done.Fired, done.Slots, done.Before)
+			return d.Show(done, func() {
+				fmt.Fprintf(d.Out, "%d of %d fired, %d had fired before\n", done.Fired, done.Slots, done.Before)
 			})
 		},
 	}
