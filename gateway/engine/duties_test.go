@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -179,9 +180,15 @@ func TestGrandchildrenDieWithTheEngine(t *testing.T) {
 // TestDeathOfTheGateway kills a whole gateway: its engine goes with it, and
 // what is left of the engine's group goes when the next gateway starts.
 func TestDeathOfTheGateway(t *testing.T) {
-	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
-	host := startHost(t, dir, "grandchild")
+	for range times(t, manyTimes/4) {
+		killGateway(t, dir)
+	}
+}
+
+func killGateway(t *testing.T, dir string) {
+	t.Helper()
+	host := startHost(t, dir, "grandchild-group")
 	engine := host.enginePID
 	left := membersOf(t, engine)
 	if len(left) != 2 {
@@ -191,6 +198,7 @@ func TestDeathOfTheGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = host.cmd.Wait()
+	began := time.Now()
 	eventually(t, "the engine died with its gateway", func() bool { return !alive(engine) })
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -203,6 +211,9 @@ func TestDeathOfTheGateway(t *testing.T) {
 	<-pool.opened
 	for _, pid := range left {
 		eventually(t, "the rest of the group is gone", func() bool { return !alive(pid) })
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("something lived for %v longer than its gateway", took)
 	}
 	cancel()
 	if err := <-done; err != nil {
@@ -229,17 +240,57 @@ func TestOneGatewayPerRuntimeFolder(t *testing.T) {
 	}
 }
 
+// manyTimes is how often an engine ends in each way; a quarter of that where it
+// takes long. ENGINE_CRASHES changes it.
+const manyTimes = 200
+
+// However an engine ends, and however often, nothing of it stays: no goroutine,
+// no open file, no memory, no process, no socket. It is not parallel: it counts.
 func TestCrashesLeaveNothingBehind(t *testing.T) {
-	b := newBench(t, func(x *timing) { x.backoffFirst, x.backoffMax = time.Millisecond, time.Millisecond })
+	for workflow, why := range map[string]string{
+		"crash": "exit status 7", "quit": "exit status 0", "kill": "signal: killed", "panic": "exit status 2", "hang": "hung",
+	} {
+		t.Run(workflow, func(t *testing.T) {
+			n := times(t, manyTimes)
+			if workflow == "hang" {
+				n = times(t, manyTimes/4)
+			}
+			crashMany(t, n, workflow, why)
+		})
+	}
+}
+
+// times is how often something is done, unless the environment says otherwise.
+func times(t *testing.T, otherwise int) int {
+	t.Helper()
+	text := os.Getenv("ENGINE_CRASHES")
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("ENGINE_CRASHES: %v", err)
+	}
+	return n
+}
+
+func crashMany(t *testing.T, n int, workflow, why string) {
+	t.Helper()
+	b := newBench(t, func(x *timing) {
+		x.backoffFirst, x.backoffMax = time.Millisecond, time.Millisecond
+		if workflow == "hang" {
+			x.healthEvery, x.healthWithin = 20*time.Millisecond, 100*time.Millisecond
+		}
+	})
 	e := b.acquire(spec(t, "ok"))
 	crash := func(i int) {
 		u := newUpdates()
 		key := strconv.Itoa(i)
 		eventually(t, "the engine takes a call", func() bool {
 			<-e.Ready()
-			return e.Run(callOf(key, "crash", ""), u.report) == nil
+			return e.Run(callOf(key, workflow, ""), u.report) == nil
 		})
-		if x := u.final(t); x.Kind != Lost || !strings.Contains(x.Message, "exit status 7") {
+		if x := u.final(t); x.Kind != Lost || !strings.Contains(x.Message, why) {
 			t.Fatalf("update %+v", x)
 		}
 	}
@@ -248,7 +299,8 @@ func TestCrashesLeaveNothingBehind(t *testing.T) {
 	}
 	waitReady(t, e)
 	goroutines, files := settled(t)
-	for i := range 50 {
+	memory := inUse()
+	for i := range n {
 		crash(i)
 	}
 	waitReady(t, e)
@@ -256,22 +308,66 @@ func TestCrashesLeaveNothingBehind(t *testing.T) {
 		g, f := settled(t)
 		return g <= goroutines+2 && f <= files
 	})
-	if list, _ := filepath.Glob(filepath.Join(b.sockets(), "*")); len(list) != 1 {
-		t.Errorf("folders of processes: %v", list)
+	if grown := inUse() - memory; grown > 4<<20 {
+		t.Errorf("%d KiB more are in use", grown>>10)
 	}
-	if list, _ := filepath.Glob(filepath.Join(b.dir, "run", "*")); len(list) != 1 {
-		t.Errorf("notes about processes: %v", list)
-	}
-	if zombies := children(t, "Z"); len(zombies) > 0 {
-		t.Errorf("zombies: %v", zombies)
-	}
-	if st := e.Status(); st.Restarts != 55 {
-		t.Errorf("%d restarts", st.Restarts)
+	b.onlyOne()
+	if st := e.Status(); st.Restarts != n+5 || st.Stuck != 0 {
+		t.Errorf("%d restarts, %d stuck", st.Restarts, st.Stuck)
 	}
 	b.stop()
 	if list := children(t, ""); len(list) > 0 {
 		t.Errorf("processes left after stop: %v", list)
 	}
+}
+
+// onlyOne: the pool has one process, and no traces of others.
+func (b *bench) onlyOne() {
+	b.t.Helper()
+	if list, _ := filepath.Glob(filepath.Join(b.sockets(), "*")); len(list) != 1 {
+		b.t.Errorf("folders of processes: %v", list)
+	}
+	if list, _ := filepath.Glob(filepath.Join(b.dir, "run", "*")); len(list) != 1 {
+		b.t.Errorf("notes about processes: %v", list)
+	}
+	if zombies := children(b.t, "Z"); len(zombies) > 0 {
+		b.t.Errorf("zombies: %v", zombies)
+	}
+}
+
+// Engines that never get as far as being one leave nothing either.
+func TestFailedStartsLeaveNothingBehind(t *testing.T) {
+	b := newBench(t, nil)
+	e := b.acquire(spec(t, "ok"))
+	fail := func() {
+		for _, mode := range []string{"exit", "hello", "other-version", "plaintext"} {
+			if other, err := b.Acquire(t.Context(), spec(t, mode)); err == nil {
+				other.Release()
+				t.Fatalf("%s: started", mode)
+			}
+		}
+	}
+	fail()
+	goroutines, files := settled(t)
+	for range times(t, manyTimes/4) {
+		fail()
+	}
+	eventually(t, "goroutines and files are as before", func() bool {
+		g, f := settled(t)
+		return g <= goroutines+2 && f <= files
+	})
+	b.onlyOne()
+	if x := do(t, e, "a", "echo", "1"); x.Kind != Succeeded || e.Status().Restarts != 0 {
+		t.Errorf("the neighbour: %+v", x)
+	}
+}
+
+// inUse is the memory that is held, in bytes.
+func inUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
 }
 
 func TestCrashLoop(t *testing.T) {

@@ -71,7 +71,7 @@ func membersOf(t *testing.T, group int) []int {
 }
 
 // children lists our own children in a state, "" is any.
-func children(t *testing.T, state string) []int {
+func children(t testing.TB, state string) []int {
 	t.Helper()
 	var list []int
 	processes(func(pid int, s string, parent, _ int) {

@@ -48,7 +48,9 @@ func beEngine(mode string) {
 	case "mute":
 		time.Sleep(time.Minute)
 	case "grandchild":
-		holdPipes()
+		holdPipes(false, true)
+	case "grandchild-group":
+		holdPipes(false)
 	case "host":
 		beHost()
 		return
@@ -79,10 +81,10 @@ func beEngine(mode string) {
 	})
 }
 
-// holdPipes leaves two children that keep the pipes open: one in the group,
-// one that left it.
-func holdPipes() {
-	for _, leave := range []bool{false, true} {
+// holdPipes leaves children that keep the pipes open: in the group, or where
+// they left it.
+func holdPipes(leaves ...bool) {
+	for _, leave := range leaves {
 		child := exec.Command("/bin/sleep", "30")
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: leave}
@@ -183,6 +185,10 @@ func (t *testEngine) start(s *enginev1.Start) error {
 		t.runs.succeed(key, make([]byte, 2<<20))
 	case "crash":
 		os.Exit(7)
+	case "quit":
+		os.Exit(0)
+	case "kill":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "panic":
 		panic("out of workflows")
 	case "env":
