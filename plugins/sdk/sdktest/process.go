@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -28,30 +27,59 @@ type process struct {
 	client *plugin.Client
 	cmd    *exec.Cmd
 	conn   plugin.ClientProtocol
-	stderr *head
+	stderr *output
 	mark   string // in the environment of the engine and of what it starts
+	nonce  string
+	folder string // of its socket
 }
 
 // startTimeout is what gateway.yaml has as limits.start_timeout.
 const startTimeout = 10 * time.Second
 
-// start starts the engine and shakes hands. Everything of go-plugin that can
-// hang is called in a goroutine of its own.
-func start(ctx context.Context, o Options, mtls bool) (*process, error) {
+// start starts the engine and shakes hands, with mutual TLS unless changed.
+// Everything of go-plugin that can hang is called in a goroutine of its own.
+func start(ctx context.Context, o Options, change ...func(*plugin.ClientConfig)) (*process, error) {
 	if len(o.Command) == 0 {
 		return nil, errors.New("no Options.Command")
 	}
-	p := &process{cmd: exec.Command(o.Command[0], o.Command[1:]...), stderr: &head{limit: 1 << 20}}
-	p.mark = "SDKTEST_MARK=" + rand.Text()
-	p.cmd.Env = append(o.Env[:len(o.Env):len(o.Env)], wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage), p.mark)
+	p := &process{cmd: exec.Command(o.Command[0], o.Command[1:]...), stderr: &output{limit: keptStderr}}
+	p.mark, p.nonce = newMark(), o.nonce
+	var err error
+	if p.folder, err = os.MkdirTemp("", "sdktest-"); err != nil {
+		return nil, err
+	}
+	p.cmd.Env = environment(o, p.mark, p.folder)
 	ownGroup(p.cmd)
-	p.client = plugin.NewClient(clientConfig(p.cmd, p.stderr, mtls))
+	c := clientConfig(p.cmd, p.stderr)
+	for _, f := range change {
+		f(c)
+	}
+	p.client = plugin.NewClient(c)
 	if err := within(ctx, startTimeout+time.Second, p.connect); err != nil {
 		p.kill()
-		return nil, fmt.Errorf("start: %w; it said: %q", err, p.stderr)
+		return nil, p.spoken(fmt.Errorf("start: %w", err))
 	}
 	return p, nil
 }
+
+// plain is the handshake of `transport: plain`.
+func plain(c *plugin.ClientConfig) { c.AutoMTLS = false }
+
+// newer is that of a gateway of years to come, which still knows version 1.
+func newer(c *plugin.ClientConfig) { c.VersionedPlugins[2] = c.VersionedPlugins[1] }
+
+// environment is what the gateway gives an engine, and a mark of ours.
+func environment(o Options, mark, folder string) []string {
+	return append(o.Env[:len(o.Env):len(o.Env)],
+		wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage), plugin.EnvUnixSocketDir+"="+folder, mark)
+}
+
+// newMark is an environment variable by which to know the engine and whatever
+// it starts.
+func newMark() string { return "SDKTEST_MARK=" + rand.Text() }
+
+// spoken adds to an error what the engine said.
+func (p *process) spoken(err error) error { return &spoken{err, p.stderr.last()} }
 
 func (p *process) connect() error {
 	conn, err := p.client.Client()
@@ -66,13 +94,13 @@ func (p *process) connect() error {
 	return nil
 }
 
-func clientConfig(cmd *exec.Cmd, stderr io.Writer, mtls bool) *plugin.ClientConfig {
+func clientConfig(cmd *exec.Cmd, stderr io.Writer) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.Plugins(nil),
 		Cmd:              cmd,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         mtls,
+		AutoMTLS:         true,
 		SkipHostEnv:      true,
 		StartTimeout:     startTimeout,
 		Stderr:           stderr,
@@ -86,19 +114,19 @@ func clientConfig(cmd *exec.Cmd, stderr io.Writer, mtls bool) *plugin.ClientConf
 }
 
 // configured starts an engine that is ready for runs.
-func configured(ctx context.Context, o Options, mtls bool) (*process, error) {
-	p, err := start(ctx, o, mtls)
+func configured(ctx context.Context, o Options, change ...func(*plugin.ClientConfig)) (*process, error) {
+	p, err := start(ctx, o, change...)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.configure(ctx, o, o.Config); err != nil {
+	if err := configure(ctx, p, o, o.Config); err != nil {
 		p.kill()
-		return nil, err
+		return nil, p.spoken(err)
 	}
 	return p, nil
 }
 
-func (p *process) configure(ctx context.Context, o Options, config []byte) error {
+func configure(ctx context.Context, p enginev1.EngineServiceClient, o Options, config []byte) error {
 	if config == nil {
 		config = []byte("null")
 	}
@@ -132,6 +160,7 @@ const (
 func (p *process) kill() {
 	killGroup(p.cmd)
 	_ = within(context.Background(), stopTimeout, func() error { p.client.Kill(); return nil })
+	_ = os.RemoveAll(p.folder)
 }
 
 // gone waits for the process to exit by itself.
@@ -152,10 +181,10 @@ func (p *process) gone(ctx context.Context, limit time.Duration) error {
 
 // leftovers waits until nothing is left of what the engine started. Only
 // Linux can tell.
-func (p *process) leftovers() error {
+func leftovers(mark string) error {
 	var left []string
 	for until := time.Now().Add(leftTime); ; time.Sleep(20 * time.Millisecond) {
-		if left = marked(p.mark); len(left) == 0 {
+		if left = marked(mark); len(left) == 0 {
 			return nil
 		}
 		if time.Now().After(until) {
@@ -192,24 +221,4 @@ func within(ctx context.Context, limit time.Duration, f func() error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// head keeps the beginning of what an engine says.
-type head struct {
-	limit int
-	mu    sync.Mutex
-	said  bytes.Buffer
-}
-
-func (h *head) Write(b []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.said.Write(b[:min(len(b), max(0, h.limit-h.said.Len()))])
-	return len(b), nil
-}
-
-func (h *head) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.said.String()
 }

@@ -3,7 +3,6 @@ package sdktest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -18,14 +17,20 @@ func runTrials() []trial {
 	return []trial{
 		{name: "run", promise: "runs a workflow to one end", run: talking(runOnce)},
 		{name: "run-unknown", promise: "ends a run of a workflow that isn't there, and lives on", run: talking(runUnknown)},
+		{name: "batch", promise: "obeys every command of a message", run: talking(batch)},
 		{name: "concurrent", promise: "does many runs at once, each to one end", run: talking(concurrent)},
+		{name: "strays", promise: "lives on when told about a run that it doesn't know", run: talking(strays)},
 		{name: "large", promise: "takes a body at the limit", run: talking(large)},
 		{name: "same-key", promise: "takes a key again, during the run and after it", run: talking(sameKey)},
+		{name: "restart", promise: "takes a key again after it was killed and started anew", run: restart},
 		{name: "two-streams", promise: "serves a second stream after the first broke", run: with(twoStreams)},
 		{name: "cancel", promise: "ends a run that is cancelled, to be tried again", needs: slow, run: talking(cancel)},
 		{name: "deadline", promise: "ends a run when its time is up, to be tried again", needs: slow, run: talking(deadline)},
 		{name: "get-running", promise: "answers about a run under way", needs: slow, run: talking(getRunning)},
+		{name: "get-ended", promise: "doesn't take a run that ended for one under way", run: talking(getEnded)},
+		{name: "get-attach", promise: "keeps a run when the stream breaks, and ends it on the next", needs: slow, run: with(getAttach)},
 		{name: "answer", promise: "waits for an answer and goes on with it", needs: asks, run: talking(answer)},
+		{name: "answer-late", promise: "goes on with an answer that comes after it was started anew", needs: asks, run: answerLate},
 		{name: "crash", promise: "leaves nothing behind when it is killed in a run", needs: slow, run: talking(crash)},
 		{name: "shutdown-busy", promise: "exits when told to, also in a run", needs: slow, run: talking(shutdownBusy)},
 	}
@@ -64,26 +69,60 @@ func runUnknown(_ context.Context, _ *process, t *talk, o Options) error {
 	return t.succeed("known", o)
 }
 
+// batch starts several runs in one message.
+func batch(_ context.Context, _ *process, t *talk, o Options) error {
+	err := t.send(startCommand("first", o.Workflow, o.Input),
+		startCommand("second", o.Workflow, o.Input), startCommand("third", o.Workflow, o.Input))
+	if err != nil {
+		return err
+	}
+	return t.allSucceed("first", "second", "third")
+}
+
+// strays are commands that crossed the end of their run on the way.
+func strays(_ context.Context, _ *process, t *talk, o Options) error {
+	if err := t.succeed("ended", o); err != nil {
+		return err
+	}
+	if err := t.send(cancelCommand("ended"), cancelCommand("never-started")); err != nil {
+		return err
+	}
+	if err := t.quiet(); err != nil {
+		return err
+	}
+	return t.succeed("next", o)
+}
+
 // many is more than one and less than would tire a small machine.
 const many = 32
 
 func concurrent(_ context.Context, _ *process, t *talk, o Options) error {
-	for i := range many {
-		if err := t.start(fmt.Sprintf("many-%d", i), o.Workflow, o.Input); err != nil {
+	keys := make([]string, many)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("many-%d", i)
+		if err := t.start(keys[i], o.Workflow, o.Input); err != nil {
 			return err
 		}
 	}
-	ended := map[string]bool{}
-	for len(ended) < many {
+	return t.allSucceed(keys...)
+}
+
+// allSucceed wants the end of each run, once, in any order.
+func (t *talk) allSucceed(keys ...string) error {
+	all, left := len(keys), map[string]bool{}
+	for _, key := range keys {
+		left[key] = true
+	}
+	for len(left) > 0 {
 		m, err := t.next(runTimeout)
 		if err != nil {
-			return fmt.Errorf("after %d of %d runs: %w", len(ended), many, err)
+			return fmt.Errorf("after %d of %d runs: %w", all-len(left), all, err)
 		}
-		if ended[m.Key] {
-			return fmt.Errorf("run %q: an update after its end", m.Key)
+		if !left[m.Key] {
+			return fmt.Errorf("run %q: an update after its end, or of no run at all", m.Key)
 		}
 		if ends(m) {
-			ended[m.Key] = true
+			delete(left, m.Key)
 			if err := succeeded(m); err != nil {
 				return err
 			}
@@ -130,6 +169,10 @@ func twoStreams(ctx context.Context, p *process, o Options) error {
 	if err != nil {
 		return err
 	}
+	defer first.cancel()
+	if err := first.succeed("before", o); err != nil {
+		return err
+	}
 	if err := first.start("broken", o.Workflow, o.Input); err != nil {
 		return err
 	}
@@ -141,9 +184,6 @@ func twoStreams(ctx context.Context, p *process, o Options) error {
 	defer second.cancel()
 	return second.succeed("broken", o, func(m *enginev1.Start) { m.Attempt = 2 })
 }
-
-// settle is long enough for a run to be under way.
-const settle = 300 * time.Millisecond
 
 func (t *talk) underWay(key string, o Options, change ...func(*enginev1.Start)) error {
 	if err := t.start(key, o.Slow, o.Input, change...); err != nil {
@@ -168,10 +208,7 @@ func cancel(_ context.Context, _ *process, t *talk, o Options) error {
 	if err := t.underWay("cancelled", o); err != nil {
 		return err
 	}
-	err := t.send(&enginev1.Command{Command: &enginev1.Command_Cancel{
-		Cancel: &enginev1.Cancel{Key: "cancelled", Reason: "sdktest"},
-	}})
-	if err != nil {
+	if err := t.send(cancelCommand("cancelled")); err != nil {
 		return err
 	}
 	m, err := t.end("cancelled", stopTimeout)
@@ -195,55 +232,6 @@ func deadline(_ context.Context, _ *process, t *talk, o Options) error {
 	return failed(m)
 }
 
-func getRunning(ctx context.Context, p *process, t *talk, o Options) error {
-	if err := t.underWay("asked-for", o); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	out, err := p.Get(ctx, &enginev1.GetRequest{Key: "asked-for"})
-	if err != nil {
-		return err
-	}
-	if out.GetSucceeded() != nil || out.GetFailed() != nil {
-		return fmt.Errorf("want running, or unknown if it can't tell; got %v", out)
-	}
-	return nil
-}
-
-func answer(_ context.Context, _ *process, t *talk, o Options) error {
-	if err := t.start("asking", o.Asks, o.Input); err != nil {
-		return err
-	}
-	for {
-		m, err := t.next(runTimeout)
-		if err != nil {
-			return err
-		}
-		if ends(m) {
-			return fmt.Errorf("Options.Asks ended without a question: %v", m)
-		}
-		if m.GetWaiting() != nil {
-			break
-		}
-	}
-	reply := o.Input
-	if len(reply) == 0 {
-		reply = json.RawMessage("null")
-	}
-	err := t.send(&enginev1.Command{Command: &enginev1.Command_Answer{
-		Answer: &enginev1.Answer{Key: "asking", Input: reply},
-	}})
-	if err != nil {
-		return err
-	}
-	m, err := t.end("asking", runTimeout)
-	if err != nil {
-		return err
-	}
-	return succeeded(m)
-}
-
 // crash kills the engine alone: what it started has to end by itself, or the
 // pipes stay open and the process a zombie.
 func crash(ctx context.Context, p *process, t *talk, o Options) error {
@@ -264,5 +252,11 @@ func shutdownBusy(ctx context.Context, p *process, t *talk, o Options) error {
 		return err
 	}
 	go p.client.Kill()
-	return p.gone(ctx, stopTimeout)
+	if err := p.gone(ctx, stopTimeout); err != nil {
+		return err
+	}
+	if killed(p.cmd) {
+		return errors.New("it had to be killed")
+	}
+	return nil
 }

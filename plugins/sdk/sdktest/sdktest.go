@@ -7,8 +7,11 @@ package sdktest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"time"
 )
@@ -32,11 +35,15 @@ type Options struct {
 	// Slow is a workflow that goes on for a minute at least, unless it is
 	// cancelled; without it cancel, deadline and crash are not tried.
 	Slow string
-	// Asks is a workflow that waits for an answer, and succeeds with Input as
-	// the answer; without it this is not tried.
-	Asks string
+	// Asks is a workflow that waits for an answer, and succeeds with Answer,
+	// which is Input when there is none; without it this is not tried.
+	Asks   string
+	Answer json.RawMessage
 	// MaxMessage is the limit that is set, in bytes; 8 MiB when 0.
 	MaxMessage int
+
+	// nonce makes the keys of a trial new to an engine that remembers.
+	nonce string
 }
 
 // Verdict is what became of one promise.
@@ -45,19 +52,24 @@ type Verdict struct {
 	Name, Promise string
 	// Err is nil when the promise was kept.
 	Err error
+	// Said is the end of what the engine wrote to its standard error in a
+	// trial that it failed.
+	Said string
 	// Untried tells why there was no trial; empty when there was one.
 	Untried string
 	// Took is how long the trial ran.
 	Took time.Duration
 }
 
-// Check tries every promise, one after the other.
-func Check(ctx context.Context, o Options) []Verdict {
-	var out []Verdict
-	for _, t := range trials() {
-		out = append(out, t.try(ctx, o))
+// Check tries every promise, one after the other, each when it is asked for.
+func Check(ctx context.Context, o Options) iter.Seq[Verdict] {
+	return func(yield func(Verdict) bool) {
+		for _, t := range trials() {
+			if ctx.Err() != nil || !yield(t.try(ctx, o)) {
+				return
+			}
+		}
 	}
-	return out
 }
 
 // Run tries every promise as a subtest.
@@ -70,7 +82,7 @@ func Run(t *testing.T, o Options) {
 				t.Logf("not tried: %s", v.Untried)
 			}
 			if v.Err != nil {
-				t.Errorf("%s: %v", v.Promise, v.Err)
+				t.Errorf("%s: %v\nthe engine said: %s", v.Promise, v.Err, v.Said)
 			}
 		})
 	}
@@ -98,13 +110,34 @@ func (t trial) try(ctx context.Context, o Options) Verdict {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = 8 << 20
 	}
+	o.nonce = rand.Text()[:8] + "-"
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no end after %s", patience))
 	defer cancel()
 	began := time.Now()
 	v.Err = t.run(ctx, o)
 	v.Took = time.Since(began)
+	if said, ok := errors.AsType[*spoken](v.Err); ok {
+		v.Err, v.Said = said.err, said.said
+	}
+	if no, ok := errors.AsType[untried](v.Err); ok {
+		v.Err, v.Untried = nil, string(no)
+	}
 	return v
 }
+
+// untried is why a trial turned out to be none.
+type untried string
+
+func (u untried) Error() string { return string(u) }
+
+// spoken is an error, and what the engine wrote about it.
+type spoken struct {
+	err  error
+	said string
+}
+
+func (s *spoken) Error() string { return s.err.Error() }
+func (s *spoken) Unwrap() error { return s.err }
 
 func slow(o Options) (string, bool)      { return "Options.Slow", o.Slow != "" }
 func asks(o Options) (string, bool)      { return "Options.Asks", o.Asks != "" }
