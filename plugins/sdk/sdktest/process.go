@@ -49,6 +49,7 @@ func start(ctx context.Context, o Options, change ...func(*plugin.ClientConfig))
 		return nil, err
 	}
 	p.cmd.Env = environment(o, p.mark, p.folder)
+	p.cmd.Dir = o.BaseDir
 	ownGroup(p.cmd)
 	c := clientConfig(p.cmd, p.stderr)
 	for _, f := range change {

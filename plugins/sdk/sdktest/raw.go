@@ -44,6 +44,7 @@ func startRaw(ctx context.Context, o Options, before ...string) (*raw, error) {
 	r.cmd.Env = append(environment(o, r.mark, r.folder), wire.CookieKey+"="+wire.CookieValue, "PLUGIN_PROTOCOL_VERSIONS=1")
 	r.cmd.Stderr = r.stderr
 	r.cmd.WaitDelay = stopTimeout
+	r.cmd.Dir = o.BaseDir
 	ownGroup(r.cmd)
 	out, err := r.cmd.StdoutPipe()
 	if err == nil {

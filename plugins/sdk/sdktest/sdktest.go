@@ -24,9 +24,11 @@ type Options struct {
 	Env []string
 	// Config is a configuration that it takes; nil is none.
 	Config json.RawMessage
-	// BaseDir is the folder where relative paths in Config start.
+	// BaseDir is the folder where relative paths in Config start, and where
+	// the engine runs; empty is here.
 	BaseDir string
-	// Workflow succeeds with Input, soon.
+	// Workflow succeeds with Input, soon. Without one it is the first that the
+	// engine lists and that needs no input.
 	Workflow string
 	Input    json.RawMessage
 
@@ -48,8 +50,9 @@ type Options struct {
 
 // Verdict is what became of one promise.
 type Verdict struct {
-	// Name of the trial, and the Promise that it tries, in a sentence.
-	Name, Promise string
+	// Name of the trial, the Promise that it tries, and Advice for an engine
+	// that breaks it, in a sentence each.
+	Name, Promise, Advice string
 	// Err is nil when the promise was kept.
 	Err error
 	// Said is the end of what the engine wrote to its standard error in a
@@ -64,6 +67,7 @@ type Verdict struct {
 // Check tries every promise, one after the other, each when it is asked for.
 func Check(ctx context.Context, o Options) iter.Seq[Verdict] {
 	return func(yield func(Verdict) bool) {
+		o := complete(ctx, o)
 		for _, t := range trials() {
 			if ctx.Err() != nil || !yield(t.try(ctx, o)) {
 				return
@@ -75,6 +79,7 @@ func Check(ctx context.Context, o Options) iter.Seq[Verdict] {
 // Run tries every promise as a subtest.
 func Run(t *testing.T, o Options) {
 	t.Helper()
+	o = complete(t.Context(), o)
 	for _, trial := range trials() {
 		t.Run(trial.name, func(t *testing.T) {
 			v := trial.try(t.Context(), o)
@@ -82,7 +87,7 @@ func Run(t *testing.T, o Options) {
 				t.Logf("not tried: %s", v.Untried)
 			}
 			if v.Err != nil {
-				t.Errorf("%s: %v\nthe engine said: %s", v.Promise, v.Err, v.Said)
+				t.Errorf("%s: %v\n%s\nthe engine said: %s", v.Promise, v.Err, v.Advice, v.Said)
 			}
 		})
 	}
@@ -90,7 +95,7 @@ func Run(t *testing.T, o Options) {
 
 // trial tries one promise with a process of its own.
 type trial struct {
-	name, promise string
+	name, promise, advice string
 	// needs names the option without which it can't be tried.
 	needs func(Options) (option string, there bool)
 	run   func(ctx context.Context, o Options) error
@@ -100,15 +105,12 @@ type trial struct {
 const patience = 60 * time.Second
 
 func (t trial) try(ctx context.Context, o Options) Verdict {
-	v := Verdict{Name: t.name, Promise: t.promise}
+	v := Verdict{Name: t.name, Promise: t.promise, Advice: t.advice}
 	if t.needs != nil {
 		if option, there := t.needs(o); !there {
 			v.Untried = "no " + option
 			return v
 		}
-	}
-	if o.MaxMessage == 0 {
-		o.MaxMessage = 8 << 20
 	}
 	o.nonce = rand.Text()[:8] + "-"
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no end after %s", patience))

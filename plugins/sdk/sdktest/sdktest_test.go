@@ -4,12 +4,23 @@ package sdktest
 
 import (
 	"encoding/json"
+	"flag"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// Trials mostly wait: more of them at once than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // build compiles an engine under testdata.
 func build(t *testing.T, name string) Options {
@@ -122,6 +133,7 @@ func allBut(names ...string) (rest []string) {
 // them: none is found where it isn't.
 func TestDefectsAreFound(t *testing.T) {
 	o := build(t, "bare")
+	o.MaxMessage = 8 << 20
 	found := map[string]bool{}
 	for _, d := range defects {
 		for _, name := range d.breaks {
@@ -137,6 +149,9 @@ func TestDefectsAreFound(t *testing.T) {
 		}
 	}
 	for _, trial := range trials() {
+		if trial.advice == "" {
+			t.Errorf("%s: no advice", trial.name)
+		}
 		if !found[trial.name] {
 			t.Errorf("%s: no defect breaks it", trial.name)
 		}
@@ -156,7 +171,7 @@ func TestDefectsAreFound(t *testing.T) {
 }
 
 func defective(o Options, defects ...string) Options {
-	o.Env = []string{"DEFECTS=" + strings.Join(defects, ",")}
+	o.Env = []string{"TMPDIR=" + o.BaseDir, "DEFECTS=" + strings.Join(defects, ",")}
 	return o
 }
 
@@ -183,5 +198,14 @@ func TestNoSuchProgram(t *testing.T) {
 		if v.Untried == "" && v.Err == nil {
 			t.Errorf("%s: kept by a program that isn't there", v.Name)
 		}
+	}
+}
+
+// Without a workflow the engine is asked for one.
+func TestWorkflowIsFound(t *testing.T) {
+	o := build(t, "engine")
+	o.Workflow, o.Slow, o.Asks = "", "slow", "ask"
+	if got := complete(t.Context(), o); got.Workflow != "quick" || got.MaxMessage == 0 {
+		t.Errorf("got %+v", got)
 	}
 }
