@@ -20,10 +20,11 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION
 # which is worth some percent. `make profile` makes it anew.
 PROFILE := cmd/gateway/gateway.pgo
 
-.PHONY: help build run test check format vet lint generated generate fmt fuzz bench profile clean
+.PHONY: help build run test check format vet lint generated generate generate-python fmt fuzz bench profile clean \
+	plugins/grapheteria test-grapheteria
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z/-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/gateway and bin/plugins/<engine>
 	$(GO_BUILD) -pgo=$(PROFILE) -o bin/gateway ./cmd/gateway
@@ -35,22 +36,32 @@ build: ## build bin/gateway and bin/plugins/<engine>
 run: build ## build, then run the gateway on ./gateway.yaml
 	@exec ./bin/gateway run --config gateway.yaml
 
-test: ## run all tests
+plugins/grapheteria: ## install the Grapheteria engine to bin/plugins; needs Python (PYTHON) and PyPI
+	@plugins/grapheteria/install.sh bin/plugins
+
+test: ## run all tests that need nothing but Go
 	go test $(TESTFLAGS) ./...
 	@for module in $(MODULES); do \
 		echo "cd $$module && go test $(TESTFLAGS) ./..."; \
 		(cd $$module && go test $(TESTFLAGS) ./...) || exit 1; \
 	done
 
+# Its Python tests, then the installed program under the suite for all engines
+# and under a gateway.
+test-grapheteria: plugins/grapheteria ## test the Grapheteria engine, on the package from PyPI
+	cd plugins/grapheteria && PYTHONDONTWRITEBYTECODE=1 \
+		$(CURDIR)/bin/plugins/grapheteria.d/venv/bin/python -m unittest discover -b -t . -s tests
+	go test $(TESTFLAGS) -tags grapheteria ./plugins/grapheteria
+
 check: TESTFLAGS = -race ## everything CI wants: format, vet, lint, generated files, tests with -race
-check: format vet lint generated test
+check: format vet lint generated test test-grapheteria
 
 format: ## fail on files that are not gofmt'ed
 	@files=$$(gofmt -l .); \
 		test -z "$$files" || { echo "not gofmt'ed (make fmt does it):"; echo "$$files"; exit 1; }
 
 vet: ## go vet
-	go vet ./...
+	go vet -tags grapheteria ./...
 
 lint: ## the pinned golangci-lint; its first build takes minutes
 	$(LINT) run --allow-parallel-runners ./...
@@ -63,6 +74,9 @@ generated: ## fail when generated files are not what the protocol says
 
 generate: ## generate Go from the engine protocol
 	cd $(PROTO) && $(BUF) generate
+
+generate-python: ## generate Python from the engine protocol; needs PyPI
+	@plugins/grapheteria/generate.sh bin/.generate-python
 
 fmt: ## format all Go files
 	$(LINT) fmt ./...

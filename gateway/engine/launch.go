@@ -76,15 +76,23 @@ func (l *launch) prepare() error {
 	if err != nil {
 		return fmt.Errorf("engine %s: start: %w", l.spec.Name, err)
 	}
+	env, config := l.environment(), l.clientConfig(folder)
+	if !l.spec.Plain {
+		certificate := ""
+		if config.TLSConfig, certificate, err = wire.ClientTLS(); err != nil {
+			return fmt.Errorf("engine %s: start: %w", l.spec.Name, err)
+		}
+		env = append(env, wire.ClientCertEnv+"="+certificate)
+	}
 	l.runner = l.host.Runner(process.Command{
 		Binary: l.binary,
 		Args:   l.spec.Args,
-		Env:    l.environment(),
+		Env:    env,
 		Dir:    l.spec.BaseDir,
 		Folder: folder,
 		Line:   l.log.line,
 	})
-	l.client = plugin.NewClient(l.clientConfig(folder))
+	l.client = plugin.NewClient(config)
 	return nil
 }
 
@@ -132,7 +140,6 @@ func (l *launch) clientConfig(folder string) *plugin.ClientConfig {
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.Plugins(nil),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         !l.spec.Plain,
 		SkipHostEnv:      true,
 		StartTimeout:     l.spec.StartTimeout,
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: folder},

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -52,6 +54,9 @@ func start(ctx context.Context, o Options, change ...func(*plugin.ClientConfig))
 	p.cmd.Dir = o.BaseDir
 	ownGroup(p.cmd)
 	c := clientConfig(p.cmd, p.stderr)
+	if err := mutual(c); err != nil {
+		return nil, err
+	}
 	for _, f := range change {
 		f(c)
 	}
@@ -63,8 +68,22 @@ func start(ctx context.Context, o Options, change ...func(*plugin.ClientConfig))
 	return p, nil
 }
 
+// mutual is the handshake with mutual TLS.
+func mutual(c *plugin.ClientConfig) error {
+	config, certificate, err := wire.ClientTLS()
+	if err != nil {
+		return err
+	}
+	c.TLSConfig = config
+	c.Cmd.Env = append(c.Cmd.Env, wire.ClientCertEnv+"="+certificate)
+	return nil
+}
+
 // plain is the handshake of `transport: plain`.
-func plain(c *plugin.ClientConfig) { c.AutoMTLS = false }
+func plain(c *plugin.ClientConfig) {
+	c.TLSConfig = nil
+	c.Cmd.Env = slices.DeleteFunc(c.Cmd.Env, func(env string) bool { return strings.HasPrefix(env, wire.ClientCertEnv+"=") })
+}
 
 // newer is that of a gateway of years to come, which still knows version 1.
 func newer(c *plugin.ClientConfig) { c.VersionedPlugins[2] = c.VersionedPlugins[1] }
@@ -101,7 +120,6 @@ func clientConfig(cmd *exec.Cmd, stderr io.Writer) *plugin.ClientConfig {
 		VersionedPlugins: wire.Plugins(nil),
 		Cmd:              cmd,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         true,
 		SkipHostEnv:      true,
 		StartTimeout:     startTimeout,
 		Stderr:           stderr,

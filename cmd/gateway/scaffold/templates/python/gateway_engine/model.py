@@ -123,6 +123,8 @@ class Failed:
     error: Exception
 
 
+State = "Unknown | Running | Waiting | Succeeded | Failed"
+
 
 class Engine:
     """What an author subclasses. Only `run` is needed."""
