@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/author"
 	"github.com/event-gateway/gateway/cmd/gateway/remote"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 )
@@ -86,7 +87,7 @@ func (a *app) execute(args []string) int {
 	if !errors.As(err, &f) && !a.running {
 		f.code = exitUsage
 	}
-	if f.cause != nil {
+	if f.cause != nil && !errors.Is(f.cause, author.ErrBroken) {
 		fmt.Fprintf(a.err, "gateway: %s\n", screen.Block(told(f.cause)))
 	}
 	if f.code == exitUsage {

@@ -5,7 +5,6 @@ package author
 
 import (
 	"errors"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -15,10 +14,9 @@ import (
 // ErrBroken: all has been said, and it was not good.
 var ErrBroken = errors.New("the engine breaks a promise")
 
-// Desk is where an author sits: results go to the screen, talk goes to Talk.
+// Desk is where an author sits.
 type Desk struct {
 	*screen.Screen
-	Talk io.Writer
 	// Version of this gateway, for projects that need its SDK.
 	Version string
 }

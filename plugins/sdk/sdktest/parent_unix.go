@@ -6,6 +6,8 @@ import (
 	"context"
 	"syscall"
 	"time"
+
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 )
 
 // parentTimeout is a few looks at the parent's id, one a second, and the time
@@ -22,7 +24,7 @@ func parentDeath(ctx context.Context, o Options) error {
 	}
 	defer r.kill()
 	if err := r.orphan(ctx, o); err != nil {
-		return &spoken{err, r.stderr.last()}
+		return &spoken{err, r.stderr.Last()}
 	}
 	return nil
 }
@@ -44,7 +46,7 @@ func (r *raw) orphan(ctx context.Context, o Options) error {
 	if err := within(ctx, parentTimeout, r.lines); err != nil {
 		return err
 	}
-	return leftovers(r.mark)
+	return trace.Leftovers(r.mark)
 }
 
 // interrupt is what the whole group of a terminal gets at Ctrl-C.

@@ -1,15 +1,12 @@
 package sdktest
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
@@ -29,7 +27,7 @@ type process struct {
 	client *plugin.Client
 	cmd    *exec.Cmd
 	conn   plugin.ClientProtocol
-	stderr *output
+	stderr *trace.Output
 	mark   string // in the environment of the engine and of what it starts
 	nonce  string
 	folder string // of its socket
@@ -44,8 +42,8 @@ func start(ctx context.Context, o Options, change ...func(*plugin.ClientConfig))
 	if len(o.Command) == 0 {
 		return nil, errors.New("no Options.Command")
 	}
-	p := &process{cmd: exec.Command(o.Command[0], o.Command[1:]...), stderr: &output{limit: keptStderr}}
-	p.mark, p.nonce = newMark(), o.nonce
+	p := &process{cmd: exec.Command(o.Command[0], o.Command[1:]...), stderr: &trace.Output{}}
+	p.mark, p.nonce = trace.NewMark(), o.nonce
 	var err error
 	if p.folder, err = os.MkdirTemp("", "sdktest-"); err != nil {
 		return nil, err
@@ -94,12 +92,8 @@ func environment(o Options, mark, folder string) []string {
 		wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage), plugin.EnvUnixSocketDir+"="+folder, mark)
 }
 
-// newMark is an environment variable by which to know the engine and whatever
-// it starts.
-func newMark() string { return "SDKTEST_MARK=" + rand.Text() }
-
 // spoken adds to an error what the engine said.
-func (p *process) spoken(err error) error { return &spoken{err, p.stderr.last()} }
+func (p *process) spoken(err error) error { return &spoken{err, p.stderr.Last()} }
 
 func (p *process) connect() error {
 	conn, err := p.client.Client()
@@ -196,36 +190,6 @@ func (p *process) gone(ctx context.Context, limit time.Duration) error {
 		}
 	}
 	return nil
-}
-
-// leftovers waits until nothing is left of what the engine started. Only
-// Linux can tell.
-func leftovers(mark string) error {
-	var left []string
-	for until := time.Now().Add(leftTime); ; time.Sleep(20 * time.Millisecond) {
-		if left = marked(mark); len(left) == 0 {
-			return nil
-		}
-		if time.Now().After(until) {
-			return fmt.Errorf("the engine is gone, but not what it started: %q", left)
-		}
-	}
-}
-
-// leftTime is how long something may outlive its engine.
-const leftTime = 2 * time.Second
-
-// marked are the command lines of all processes with this environment.
-func marked(mark string) []string {
-	var out []string
-	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, path := range environs {
-		if env, err := os.ReadFile(path); err == nil && bytes.Contains(env, []byte(mark)) {
-			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-			out = append(out, string(bytes.ReplaceAll(bytes.TrimRight(line, "\x00"), []byte{0}, []byte{' '})))
-		}
-	}
-	return out
 }
 
 // within calls f, and gives up on it after limit.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
@@ -25,7 +26,7 @@ type raw struct {
 	cmd    *exec.Cmd
 	conn   *grpc.ClientConn
 	stdout *bufio.Reader
-	stderr *output
+	stderr *trace.Output
 	mark   string
 	folder string // of its socket
 }
@@ -36,7 +37,7 @@ func startRaw(ctx context.Context, o Options, before ...string) (*raw, error) {
 		return nil, errors.New("no Options.Command")
 	}
 	line := append(before, o.Command...)
-	r := &raw{cmd: exec.Command(line[0], line[1:]...), stderr: &output{limit: keptStderr}, mark: newMark()}
+	r := &raw{cmd: exec.Command(line[0], line[1:]...), stderr: &trace.Output{}, mark: trace.NewMark()}
 	var err error
 	if r.folder, err = os.MkdirTemp("", "sdktest-"); err != nil {
 		return nil, err
@@ -57,11 +58,11 @@ func startRaw(ctx context.Context, o Options, before ...string) (*raw, error) {
 	r.stdout = bufio.NewReaderSize(out, maxLine)
 	if err := within(ctx, startTimeout, r.shake); err != nil {
 		r.kill()
-		return nil, &spoken{err, r.stderr.last()}
+		return nil, &spoken{err, r.stderr.Last()}
 	}
 	if err := configure(ctx, r, o, o.Config); err != nil {
 		r.kill()
-		return nil, &spoken{err, r.stderr.last()}
+		return nil, &spoken{err, r.stderr.Last()}
 	}
 	return r, nil
 }
@@ -112,7 +113,7 @@ func stdout(ctx context.Context, o Options) error {
 	killGroup(r.cmd) // and the output ends
 	long := within(ctx, stopTimeout, func() error { return <-printed })
 	if err = cmp.Or(long, err); err != nil {
-		return &spoken{err, r.stderr.last()}
+		return &spoken{err, r.stderr.Last()}
 	}
 	return nil
 }

@@ -2,13 +2,8 @@ package sdktest
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"math/big"
 	"net"
 	"time"
 
@@ -17,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
 // strangerTimeout is what a stranger waits for an answer.
@@ -24,7 +20,7 @@ const strangerTimeout = 5 * time.Second
 
 // stranger is somebody else on the machine who found the socket.
 func stranger(ctx context.Context, p *process, _ Options) error {
-	other, err := otherCertificate()
+	other, _, err := wire.ClientTLS() // as good as the gateway's, and not the gateway's
 	if err != nil {
 		return err
 	}
@@ -37,7 +33,7 @@ func stranger(ctx context.Context, p *process, _ Options) error {
 	}{
 		{"without TLS", insecure.NewCredentials()},
 		{"without a certificate", whoever()},
-		{"with a certificate of his own", whoever(other)},
+		{"with a certificate of his own", whoever(other.Certificates...)},
 	} {
 		if p.answersTo(ctx, who.shows) {
 			return fmt.Errorf("a stranger %s was answered", who.name)
@@ -60,20 +56,4 @@ func (p *process) answersTo(ctx context.Context, shows credentials.TransportCred
 	defer cancel()
 	_, err = enginev1.NewEngineServiceClient(conn).Describe(ctx, &enginev1.DescribeRequest{})
 	return err == nil
-}
-
-// otherCertificate is as good as the gateway's, and not the gateway's.
-func otherCertificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-plugin"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 )
 
 // trials are all promises, the simple ones first.
@@ -74,7 +75,7 @@ func with(f func(context.Context, *process, Options) error) func(context.Context
 		err = f(ctx, p, o)
 		p.kill()
 		if err == nil {
-			err = leftovers(p.mark)
+			err = trace.Leftovers(p.mark)
 		}
 		if err != nil {
 			return p.spoken(err)
