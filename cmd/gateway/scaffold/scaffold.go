@@ -127,7 +127,7 @@ func write(path string, text []byte) error {
 	if bytes.HasPrefix(text, []byte("#!")) {
 		mode = 0o755
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // nor are its files
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}

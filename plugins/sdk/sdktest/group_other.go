@@ -11,5 +11,3 @@ func killGroup(cmd *exec.Cmd) {
 		_ = cmd.Process.Kill()
 	}
 }
-
-func killed(*exec.Cmd) bool { return false }

@@ -17,9 +17,3 @@ func killGroup(cmd *exec.Cmd) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
 }
-
-// killed tells of a process that is gone whether somebody else ended it.
-func killed(cmd *exec.Cmd) bool {
-	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled()
-}

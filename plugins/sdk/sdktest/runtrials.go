@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
@@ -67,7 +71,7 @@ func runTrials() []trial {
 			advice: "What you start has to end with you: pass on a pipe that closes, or use PR_SET_PDEATHSIG.",
 			needs:  slow, run: talking(crash)},
 		{name: "shutdown-busy", promise: "exits when told to, also in a run",
-			advice: "After Shutdown stop the runs, and exit within two seconds.",
+			advice: "After Shutdown stop the runs, and exit: within two seconds, or the gateway kills what is left.",
 			needs:  slow, run: talking(shutdownBusy)},
 	}
 }
@@ -283,16 +287,18 @@ func crash(ctx context.Context, p *process, t *talk, o Options) error {
 	return p.gone(ctx, stopTimeout)
 }
 
+// shutdownBusy asks by itself: go-plugin kills after two seconds, and nobody
+// could tell who ended the process.
 func shutdownBusy(ctx context.Context, p *process, t *talk, o Options) error {
 	if err := t.underWay("busy", o); err != nil {
 		return err
 	}
-	go p.client.Kill()
-	if err := p.gone(ctx, stopTimeout); err != nil {
+	var nothing emptypb.Empty
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	err := p.conn.(*plugin.GRPCClient).Conn.Invoke(ctx, "/plugin.GRPCController/Shutdown", &nothing, &nothing)
+	if status.Code(err) == codes.Unimplemented {
 		return err
 	}
-	if killed(p.cmd) {
-		return errors.New("it had to be killed")
-	}
-	return nil
+	return p.gone(ctx, stopTimeout) // it may have been too quick to answer
 }

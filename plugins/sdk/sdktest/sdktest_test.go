@@ -99,7 +99,7 @@ var defects = []struct {
 	{"fragile", []string{"strays"}, nil},
 	{"small", []string{"large"}, nil},
 	{"once", []string{"same-key", "restart"}, []string{"two-streams"}},
-	{"locked", []string{"restart"}, nil},
+	{"locked", []string{"restart"}, []string{"same-key", "two-streams"}}, // a run may just be ending
 	{"one-stream", []string{"two-streams", "get-attach"}, nil},
 	{"deaf", []string{"cancel", "get-attach"}, nil},
 	{"timeless", []string{"deadline"}, nil},
