@@ -29,6 +29,7 @@ func TestExamples(t *testing.T) {
 	t.Run("payment", func(t *testing.T) { story(t, root, "payment") })
 	t.Run("github-push", func(t *testing.T) { otherBranches(t, story(t, root, "github-push")) })
 	t.Run("daily-report", func(t *testing.T) { onSchedule(t, story(t, root, "daily-report")) })
+	t.Run("notify", func(t *testing.T) { notify(t, root) })
 	t.Run("hello", func(t *testing.T) { hello(t, root) })
 }
 
@@ -36,6 +37,13 @@ func TestExamples(t *testing.T) {
 // compares what comes of it.
 func story(t *testing.T, root, name string) *running {
 	g := start(t, root, filepath.Join("examples", name))
+	play(t, g, name)
+	return g
+}
+
+// play sends the recorded requests of an example to its gateway.
+func play(t *testing.T, g *running, name string) {
+	t.Helper()
 	requests, err := filepath.Glob(filepath.Join(name, "requests", "*.http"))
 	if err != nil || len(requests) == 0 {
 		t.Fatalf("no requests: %v", err)
@@ -49,7 +57,6 @@ func story(t *testing.T, root, name string) *running {
 	}
 	got.DeadLetters = g.deadLetters(dead)
 	compare(t, filepath.Join(name, "expected.json"), got)
-	return g
 }
 
 // outcomes is expected.json.
@@ -119,6 +126,28 @@ func otherBranches(t *testing.T, g *running) {
 		if !strings.HasSuffix(answer, ", "+routes+"\n") {
 			t.Errorf("a push to %s: %q, want %s", branch, answer, routes)
 		}
+	}
+}
+
+// notify lets the gateway be its own partner: what one side signs, the other
+// verifies.
+func notify(t *testing.T, root string) {
+	g := start(t, root, filepath.Join("examples", "notify"))
+	g.edit("http://127.0.0.1:0/", g.public+"/") // any free port, known only now
+	g.run("reload", "--admin", strings.TrimPrefix(g.admin, "http://"))
+	play(t, g, "notify")
+	heard := g.wait("what the partner heard", func() (*outcome, bool) {
+		for _, e := range g.events("/webhooks/partner") {
+			return g.outcome(e.ID)
+		}
+		return nil, false
+	})
+	d := heard.Deliveries
+	if heard.Type != "partner.order.shipped" || len(d) != 1 || d[0].State != "succeeded" || string(d[0].Output) != `{"order":"A-1001","parcels":2}` {
+		t.Errorf("the partner made of it %+v", heard)
+	}
+	if n := len(g.events("/webhooks/partner")); n != 1 {
+		t.Errorf("the partner took %d events", n)
 	}
 }
 

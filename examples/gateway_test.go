@@ -29,7 +29,7 @@ func tree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for _, program := range []struct{ to, from string }{
-		{"bin/gateway", "./cmd/gateway"}, {"bin/plugins/exec", "./plugins/exec"},
+		{"bin/gateway", "./cmd/gateway"}, {"bin/plugins/exec", "./plugins/exec"}, {"bin/plugins/http", "./plugins/http"},
 	} {
 		build := exec.Command("go", "build", "-o", filepath.Join(root, program.to), program.from)
 		build.Dir = ".."
@@ -37,7 +37,7 @@ func tree(t *testing.T) string {
 			t.Fatalf("build %s: %v\n%s", program.from, err, out)
 		}
 	}
-	for _, example := range []string{"hello", "payment", "github-push", "daily-report"} {
+	for _, example := range []string{"hello", "payment", "github-push", "daily-report", "notify"} {
 		if err := os.CopyFS(filepath.Join(root, "examples", example), os.DirFS(example)); err != nil {
 			t.Fatal(err)
 		}

@@ -56,10 +56,12 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
 	{"gateway/api/access", "", ""},
 	{"gateway/api/live", "", ""},
-	{"gateway/api/ask", "", ""},
+	{"gateway/api/ask", "", "go.uber.org/zap"},
 	{"gateway/api/declare", "api/ask", "go.uber.org/zap"},
 	{"gateway/api/steer", "api/ask store", "go.uber.org/zap"},
-	{"gateway/api", "api/access api/ask api/declare api/live api/steer event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/api/runs", "api/ask store", "go.uber.org/zap"},
+	{"gateway/api/engines", "api/ask", ""},
+	{"gateway/api", "api/access api/ask api/declare api/engines api/live api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
 	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
 	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
@@ -69,7 +71,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/compare", "config", ""},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable ui " +
+	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake rehearse route " +
 		"schedule schedule/cron " +

@@ -58,6 +58,7 @@ func (b *builder) engineSpec(name string, e config.Engine) engine.Spec {
 		Name: name, Path: e.Plugin, SHA256: e.SHA256, Args: e.Args, Env: env, Config: e.Config,
 		BaseDir: b.baseDir(), Plain: e.Transport == "plain", MaxMessage: b.maxMessage(),
 		StartTimeout: time.Duration(e.Limits.StartTimeout), Drain: time.Duration(e.Limits.Drain),
+		Memory: int64(e.Limits.Memory), OpenFiles: int64(e.Limits.OpenFiles),
 		Restarts: e.Limits.Restarts.Count, RestartWindow: time.Duration(e.Limits.Restarts.Window),
 	}
 }
@@ -81,6 +82,7 @@ func (b *builder) engineProblem(name string, err error) {
 	path := "engines." + name
 	var refused *engine.ConfigError
 	var sum *engine.ChecksumError
+	var limit *engine.LimitError
 	switch {
 	case errors.As(err, &refused):
 		for _, p := range refused.Problems {
@@ -89,6 +91,8 @@ func (b *builder) engineProblem(name string, err error) {
 		}
 	case errors.As(err, &sum):
 		b.report(path+".sha256", err)
+	case errors.As(err, &limit):
+		b.report(path+".limits", err)
 	default:
 		b.report(path+".plugin", err)
 	}

@@ -35,6 +35,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite"
 	"github.com/event-gateway/gateway/gateway/timetable"
+	"github.com/event-gateway/gateway/gateway/underway"
 	"github.com/event-gateway/gateway/gateway/webhook"
 )
 
@@ -256,7 +257,10 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 		return err
 	}
 	server := api.NewServer(api.New(api.Options{
-		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Schedules: g.board(), Status: g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
+		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Schedules: g.board(),
+		Runs:    underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
+		Engines: underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
+		Status:  g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))

@@ -126,7 +126,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.trusted.Token, "token", "", "show a running gateway this `token`, better @file (or GATEWAY_TOKEN, GATEWAY_TOKEN_FILE)")
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
-		a.runCommand(), a.validateCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.schedulesCommand(), a.enginesCommand(),
+		a.runCommand(), a.validateCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.runsCommand(), a.enginesCommand(), a.schedulesCommand(),
 		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.versionCommand(),
 	)
 	a.noteRuns(root)

@@ -8,5 +8,6 @@ import (
 
 func (a *app) enginesCommand() *cobra.Command {
 	desk := &author.Desk{Screen: &a.Screen, Version: currentBuild().Version}
-	return group("engines", "Write an engine, and check whether it keeps the contract", desk.Commands()...)
+	return group("engines", "Look at engines, pin them, write and check them",
+		append([]*cobra.Command{a.enginesList(), a.enginesLogs(), a.enginesLock()}, desk.Commands()...)...)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,6 +27,8 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
+	"github.com/event-gateway/gateway/gateway/api/engines"
+	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -56,7 +59,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
 			done, dead := b.deliveries[0].ID(), b.deliveries[1].ID()
-			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Runs: going{done, dead}, Engines: printing{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
 			locked := httptest.NewServer(api.New(api.Options{
 				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
 				Tokens: func() []access.Token {
@@ -283,6 +286,41 @@ func (plan) Trigger(_ context.Context, name string) (store.Receipt, error) {
 
 func (plan) Backfill(_ context.Context, _ string, from, to time.Time) (steer.Backfill, error) {
 	return steer.Backfill{Slots: int(to.Sub(from).Hours()), Fired: 7, Before: 1}, nil
+}
+
+// going has a run that waits and one that goes on, of these deliveries.
+type going struct{ waits, runs string }
+
+func (g going) Underway() []runs.Run {
+	now := time.Now()
+	return []runs.Run{
+		{Delivery: g.waits, EventID: "push/1", RunID: "run-9", Route: "deploy-main", Engine: "exec", Workflow: "deploy", State: "waiting", Attempt: 1,
+			Started:  now.Add(-5*time.Minute - time.Second),
+			Question: &runs.Question{Prompt: "Deploy to \x1b[2J production?", Schema: []byte(`{"type":"boolean"}`), Since: now.Add(-time.Minute)}},
+		{Delivery: g.runs, EventID: "note-1", Route: "page", Engine: "exec", Workflow: "notify", State: "running", Attempt: 2,
+			Started: now.Add(-3*time.Second - time.Millisecond), Progress: &runs.Progress{Step: "send", Message: "half of them", Fraction: new(0.5), At: now}},
+	}
+}
+
+func (g going) Answer(_ context.Context, seq int64, answer json.RawMessage) error {
+	switch {
+	case store.FormatID(seq) != g.waits:
+		return store.ErrState
+	case string(answer) != "true" && string(answer) != `"approve"`:
+		return fmt.Errorf("%w: want \"approve\" or true", runs.ErrUnfit)
+	}
+	return nil
+}
+
+func (g going) Cancel(context.Context, int64) error { return nil }
+
+// printing is an engine that printed two lines.
+type printing struct{}
+
+func (printing) Log(name string) ([]engines.LogLine, bool) {
+	return []engines.LogLine{
+		{N: 1, At: time.Now(), Level: "info", Text: "starting"}, {N: 2, At: time.Now(), Level: "error", Text: "no registry \x1b[2J"},
+	}, name == "exec"
 }
 
 func (b *backend) status() api.StatusReport {

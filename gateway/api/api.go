@@ -12,8 +12,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
+	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
+	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/live"
+	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -50,8 +53,11 @@ type Options struct {
 	Reader   Reader
 	Operator Operator
 	Overlay  declare.Overlay
-	// Schedules are steered through this.
+	// Schedules are steered through this, runs answered and cancelled, engines
+	// looked at.
 	Schedules steer.Schedules
+	Runs      runs.Runs
+	Engines   engines.Engines
 	Status    Status
 	// Metrics is the page that Prometheus scrapes; nil: there is none.
 	Metrics http.Handler
@@ -140,11 +146,15 @@ func (s *server) routes() http.Handler {
 	handle("POST /-/reload", s.slow(reloadTime, s.reload))
 	handle("POST /api/events/trigger/{event_type}", s.slow(maxWait+time.Minute, s.trigger))
 	handle("GET /api/v1/stream", http.HandlerFunc(s.stream))
-	for pattern, h := range declare.Endpoints(s.Overlay, s.logChange) {
-		handle(pattern, s.answer(part(h)))
-	}
-	for pattern, h := range steer.Endpoints(s.Schedules, s.logChange, func() time.Time { return s.now() }) {
-		handle(pattern, s.answer(part(h)))
+	for _, endpoints := range []map[string]ask.Endpoint{
+		declare.Endpoints(s.Overlay, s.logChange),
+		steer.Endpoints(s.Schedules, s.logChange, func() time.Time { return s.now() }),
+		runs.Endpoints(s.Runs, s.logChange),
+		engines.Endpoints(s.Engines),
+	} {
+		for pattern, h := range endpoints {
+			handle(pattern, s.answer(part(h)))
+		}
 	}
 	handle("GET /openapi.json", http.HandlerFunc(describe))
 	if s.Metrics != nil {
@@ -157,7 +167,7 @@ func (s *server) routes() http.Handler {
 type handler func(*http.Request) (reply, error)
 
 // part is an endpoint of a part of api.
-func part(h func(*http.Request) (int, any, error)) handler {
+func part(h ask.Endpoint) handler {
 	return func(r *http.Request) (reply, error) {
 		code, body, err := h(r)
 		return reply{code, body}, err

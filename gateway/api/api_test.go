@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api/ask"
+	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/test/contract"
@@ -51,7 +52,7 @@ func TestAnswers(t *testing.T) {
 			Path: "routes.page.wehn", Message: "unknown key", Hint: "did you mean when?", Severity: "error"}}}
 	}
 	fails := func(err error) func(*fake) { return func(f *fake) { f.err = err } }
-	dead := store.FormatID(seqAt(70))
+	dead, waiting := store.FormatID(seqAt(70)), store.FormatID(seqAt(10))
 	for name, c := range map[string]struct {
 		method, target, body string
 		prepare              func(*fake)
@@ -60,6 +61,26 @@ func TestAnswers(t *testing.T) {
 		"status-empty":         {target: "/api/v1/status", prepare: func(f *fake) { f.report = StatusReport{} }},
 		"config":               {target: "/api/v1/config"},
 		"engines":              {target: "/api/v1/engines"},
+		"engine-log":           {target: "/api/v1/engines/exec/logs"},
+		"engine-log-after":     {target: "/api/v1/engines/exec/logs?after=1&limit=1"},
+		"engine-log-nothing":   {target: "/api/v1/engines/exec/logs?after=3"},
+		"engine-log-bad":       {target: "/api/v1/engines/exec/logs?after=x"},
+		"engine-log-missing":   {target: "/api/v1/engines/x/logs"},
+		"runs":                 {target: "/api/v1/runs"},
+		"runs-waiting":         {target: "/api/v1/runs?state=waiting"},
+		"runs-limit":           {target: "/api/v1/runs?limit=1"},
+		"runs-bad":             {target: "/api/v1/runs?state=dead"},
+		"run":                  {target: "/api/v1/runs/" + dead},
+		"run-missing":          {target: "/api/v1/runs/x"},
+		"answer":               {method: "POST", target: "/api/v1/deliveries/" + waiting + "/answer", body: ` {"ok": true} `},
+		"answer-nothing":       {method: "POST", target: "/api/v1/deliveries/" + store.FormatID(seqAt(90)) + "/answer", body: `1`},
+		"answer-gone":          {method: "POST", target: "/api/v1/deliveries/" + waiting + "/answer", body: `1`, prepare: fails(store.ErrNotFound)},
+		"answer-state":         {method: "POST", target: "/api/v1/deliveries/" + waiting + "/answer", body: `1`, prepare: fails(store.ErrState)},
+		"answer-unfit":         {method: "POST", target: "/api/v1/deliveries/" + waiting + "/answer", body: `1`, prepare: fails(fmt.Errorf("%w: want boolean", runs.ErrUnfit))},
+		"answer-away":          {method: "POST", target: "/api/v1/deliveries/" + waiting + "/answer", body: `1`, prepare: fails(runs.ErrAway)},
+		"answer-not-json":      {method: "POST", target: "/api/v1/deliveries/" + waiting + "/answer", body: `yes`},
+		"cancel":               {method: "POST", target: "/api/v1/deliveries/" + dead + "/cancel"},
+		"cancel-missing":       {method: "POST", target: "/api/v1/deliveries/x/cancel"},
 		"webhooks":             {target: "/api/v1/webhooks"},
 		"schedules":            {target: "/api/v1/schedules"},
 		"schedules-next":       {target: "/api/v1/schedules?next=2"},

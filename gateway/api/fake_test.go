@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
+	"github.com/event-gateway/gateway/gateway/api/engines"
+	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -177,7 +180,7 @@ func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
 	s := newServer(Options{
-		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
+		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Runs: fakeRuns{f}, Engines: fakeEngines{}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
 		Tokens: func() []access.Token { return f.tokens },
 	})
 	s.now = func() time.Time { return noon }
@@ -230,4 +233,34 @@ func (f fakeSchedules) Trigger(_ context.Context, name string) (store.Receipt, e
 
 func (f fakeSchedules) Backfill(_ context.Context, name string, from, to time.Time) (steer.Backfill, error) {
 	return steer.Backfill{Slots: 3, Fired: 2, Before: 1}, f.do("backfill "+from.Format(time.DateOnly)+" "+to.Format(time.DateOnly), name)
+}
+
+// fakeRuns has a run for each delivery: the first waits, the second goes on.
+type fakeRuns struct{ *fake }
+
+func (f fakeRuns) Underway() []runs.Run {
+	return []runs.Run{
+		{Delivery: store.FormatID(seqAt(10)), EventID: "72d3162e/1", RunID: "run-1", Route: "deploy-main", Engine: "exec", Workflow: "deploy",
+			State: "waiting", Attempt: 1, Process: "exec/1", Started: noon.Add(-9 * time.Second),
+			Question: &runs.Question{Prompt: "Deploy?", Schema: []byte(`{"type":"boolean"}`), Since: noon.Add(-5 * time.Second)}},
+		{Delivery: store.FormatID(seqAt(70)), EventID: "pay-1", Route: "page", Engine: "http", Workflow: "notify",
+			State: "running", Attempt: 2, Started: noon.Add(-time.Second), Deadline: noon.Add(time.Minute),
+			Progress: &runs.Progress{Step: "send", Message: "half of them", Fraction: new(0.5), At: noon}},
+	}
+}
+
+func (f fakeRuns) Answer(_ context.Context, seq int64, answer json.RawMessage) error {
+	return f.change("answer "+string(answer), seq)
+}
+
+func (f fakeRuns) Cancel(_ context.Context, seq int64) error { return f.change("cancel", seq) }
+
+// fakeEngines has one that printed three lines.
+type fakeEngines struct{}
+
+func (fakeEngines) Log(name string) (lines []engines.LogLine, declared bool) {
+	for n, text := range []string{"starting", "ready", "cannot reach the registry"} {
+		lines = append(lines, engines.LogLine{N: int64(n + 1), At: noon.Add(time.Duration(n) * time.Second), Level: "info", Text: text})
+	}
+	return lines, name == "exec"
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -122,6 +123,7 @@ func (s *server) delivery(r *http.Request) (reply, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return reply{}, noDelivery(r)
 	}
+	d.Run = runs.Of(s.Runs.Underway(), d.ID)
 	return reply{body: d}, err
 }
 

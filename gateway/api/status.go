@@ -120,13 +120,22 @@ type IntakeStatus struct {
 type EngineStatus struct {
 	Name string `json:"name"`
 	// Up: runs can be started. State says in a word what it is doing.
-	Up        bool      `json:"up"`
-	State     string    `json:"state"`
-	PID       int       `json:"pid,omitempty"`
-	Version   string    `json:"version,omitempty"`
-	SHA256    string    `json:"sha256,omitempty"`
-	Restarts  uint64    `json:"restarts"`
+	Up      bool   `json:"up"`
+	State   string `json:"state"`
+	PID     int    `json:"pid,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Version string `json:"version,omitempty"`
+	SHA256  string `json:"sha256,omitempty"`
+	// Pinned: the file says which checksum it must have.
+	Pinned bool `json:"pinned,omitempty"`
+	// Restarts and Stuck, processes that could not be ended, count since it was
+	// first started.
+	Restarts uint64 `json:"restarts"`
+	Stuck    int    `json:"stuck,omitempty"`
+	// InFlight are runs that have not ended, Waiting those of them that wait for
+	// an answer and take no place.
 	InFlight  int       `json:"in_flight"`
+	Waiting   int       `json:"waiting,omitempty"`
 	Limit     int       `json:"limit"`
 	LastError string    `json:"last_error,omitempty"`
 	StartedAt time.Time `json:"started_at,omitzero"`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -54,6 +55,8 @@ type Delivery struct {
 	Key   string          `json:"key,omitempty"`
 	Input json.RawMessage `json:"input,omitempty"`
 	Last  *Attempt        `json:"last,omitempty"`
+	// Run is the attempt under way; absent in lists.
+	Run *runs.Run `json:"run,omitempty"`
 	// Attempts, oldest first; absent in lists.
 	Attempts []Attempt `json:"attempts,omitempty"`
 }

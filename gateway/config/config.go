@@ -84,10 +84,12 @@ type Engine struct {
 // Limits bound one engine.
 type Limits struct {
 	InFlight     int      `yaml:"in_flight" default:"32" min:"1" aka:"concurrency"`
-	Timeout      Duration `yaml:"timeout" default:"60s" min:"1"`       // one call
-	StartTimeout Duration `yaml:"start_timeout" default:"10s" min:"1"` // from exec to configured
-	Restarts     Rate     `yaml:"restarts" default:"5/1m"`             // more often, and the engine is given up
-	Drain        Duration `yaml:"drain" default:"30s"`                 // what runs in flight get when it is stopped
+	Timeout      Duration `yaml:"timeout" default:"60s" min:"1"`         // one call
+	StartTimeout Duration `yaml:"start_timeout" default:"10s" min:"1"`   // from exec to configured
+	Restarts     Rate     `yaml:"restarts" default:"5/1m"`               // more often, and the engine is given up
+	Drain        Duration `yaml:"drain" default:"30s"`                   // what runs in flight get when it is stopped
+	Memory       Size     `yaml:"memory" aka:"ram,mem"`                  // of each of its processes; 0: no limit
+	OpenFiles    int      `yaml:"open_files" min:"0" aka:"files,nofile"` // likewise
 }
 
 // Webhook is one HTTP endpoint and how its requests prove where they are from.

@@ -51,7 +51,7 @@ func TestFull(t *testing.T) {
 		"sha256":         {exec.SHA256[:8], "9f2c1d0e"},
 		"config":         {string(exec.Config), `{"depth":3,"dir":"./workflows","list":["a","word","${env:WORD}"],"none":null,"ratio":1.50}`},
 		"no config":      {cfg.Engines["temporal"].Config, json.RawMessage(nil)},
-		"limits default": {cfg.Engines["temporal"].Limits, Limits{32, Duration(time.Minute), Duration(10 * time.Second), Rate{5, Duration(time.Minute)}, Duration(30 * time.Second)}},
+		"limits default": {cfg.Engines["temporal"].Limits, Limits{32, Duration(time.Minute), Duration(10 * time.Second), Rate{5, Duration(time.Minute)}, Duration(30 * time.Second), 0, 0}},
 		"env":            {string(exec.Env["TOKEN"].Reveal()), longSecret},
 		"default path":   {cfg.Webhooks["github_push"].Path, "/webhooks/github_push"},
 		"own body limit": {partner.MaxBody, Size(64 << 10)},

@@ -6,9 +6,10 @@
 // room, after a restart and when a retry comes due, by claims. One goroutine,
 // Run's, starts runs, claims and gives back; the updates of engines end runs.
 //
-// All that dispatch knows of what is in the store it learns from the store's
-// writer, in commit order: by Room and Take, by the answers of claims and by
-// Change.Committed. So no two of them can contradict each other.
+// What is in the store dispatch learns in commit order, by Room, Take and
+// Change.Committed. The answers of claims are late: a claim sees all that was
+// committed before it was made; what is committed later says so itself, before
+// or after the answer.
 package dispatch
 
 import (
@@ -33,6 +34,7 @@ type Store interface {
 type Engine interface {
 	Run(c engine.Call, report func(engine.Update)) error
 	Attach(ctx context.Context, key, runID string, report func(engine.Update)) (engine.Update, error)
+	Answer(key string, input []byte) error
 	Cancel(key, reason string)
 	Forget(key string)
 	Ready() <-chan struct{}

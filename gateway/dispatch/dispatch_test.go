@@ -76,6 +76,45 @@ func TestRetryBesideALateAnswer(t *testing.T) {
 	})
 }
 
+// What went back to the store while a claim was being answered is older than
+// the answer, and comes first on a strict route.
+func TestOrderBesideALateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram()
+		fail := make(chan struct{})
+		p.script = func(c engine.Call, say func(engine.Update)) {
+			if c.Attempt > 1 || len(p.called()) > 1 {
+				say(engine.Update{Kind: engine.Succeeded})
+				return
+			}
+			go func() {
+				<-fail
+				say(engine.Update{Kind: engine.Failed, Failure: engine.Retryable})
+			}()
+		}
+		with := one(p, Rule{Strict: true, Retry: Retry{Attempts: 3, Min: time.Second, Max: time.Second}})
+		without := &Plan{Engines: with.Engines, Routes: map[string]Rule{}}
+		b := newLaggingBench(t, with, 300*time.Millisecond)
+		settle(100 * time.Millisecond) // the first look is under way: what comes stays in the store
+		first := b.send("r", "k")
+		settle(300 * time.Millisecond) // the second look is
+		second := b.send("r", "k")
+		settle(250 * time.Millisecond) // the first runs, and the third look has seen the second alone
+		b.Apply(without)
+		close(fail)
+		settle(10 * time.Millisecond) // now the first is back in the store
+		b.Apply(with)
+		settle(10 * time.Second)
+		var order []string
+		for _, c := range p.called() {
+			order = append(order, c.Key)
+		}
+		if want := []string{first.ID(), first.ID(), second.ID()}; !slices.Equal(order, want) {
+			t.Errorf("ran %v, want %v", order, want)
+		}
+	})
+}
+
 func TestRetrySchedule(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		t.Run(fmt.Sprintf("strict=%t", strict), func(t *testing.T) {

@@ -229,6 +229,7 @@ type program struct {
 	refuse func(c engine.Call) error
 	// attached answers Attach; nil: it can't get.
 	attached func(key, runID string, say func(engine.Update)) (engine.Update, error)
+	answered func(answer string, say func(engine.Update))
 
 	ready     chan struct{}
 	up        bool
@@ -318,6 +319,18 @@ func (p *program) Attach(_ context.Context, key, runID string, report func(engin
 		p.live[key] = report
 	}
 	return u, err
+}
+
+// Answer passes the answer to answered.
+func (p *program) Answer(key string, input []byte) error {
+	p.mu.Lock()
+	up, answered := p.up, p.answered
+	p.mu.Unlock()
+	if !up {
+		return engine.ErrDown
+	}
+	go answered(string(input), func(u engine.Update) { p.say(key, u) })
+	return nil
 }
 
 func (p *program) Cancel(key, _ string) {

@@ -85,6 +85,7 @@ func (d *Dispatcher) giveBack(it *item) {
 func (d *Dispatcher) returned(it *item) func() {
 	q, due := it.q, it.d.Due
 	q.giving++
+	q.given++
 	return func() {
 		d.mu.Lock()
 		q.giving--

@@ -43,8 +43,8 @@ type queue struct {
 	// held counts the deliveries in memory and bytes their size, running ones
 	// included but not those that wait for an answer.
 	held, bytes int
-	// giving counts those on their way back to the store.
-	giving int
+	// giving counts those on their way back to the store, given all that ever were.
+	giving, given int
 	// backlog: the store may have more. claiming: it has been asked. nextDue:
 	// when it will have more.
 	backlog, claiming bool
@@ -73,8 +73,9 @@ type item struct {
 	q *queue
 	// unsure: its engine may be running it; ask before starting it.
 	unsure bool
-	// discarded by a person: whatever becomes of it is not recorded.
-	discarded bool
+	// discarded by a person: whatever becomes of it is not recorded. unwanted:
+	// cancelled by one; its attempt is the last.
+	discarded, unwanted bool
 	// lost counts the runs in a row whose engine went away.
 	lost int
 }

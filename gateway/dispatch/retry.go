@@ -30,12 +30,15 @@ const (
 	permanent = "permanent"
 	throttled = "throttled"
 	timeout   = "timeout"
+	cancelled = "cancelled"
 )
 
 func outcome(r *run, u engine.Update) string {
 	switch {
 	case u.Kind == engine.Succeeded:
 		return succeeded
+	case r.unwanted:
+		return cancelled
 	case !r.cancelled.IsZero():
 		return timeout
 	case u.Failure == engine.Permanent:
@@ -48,7 +51,7 @@ func outcome(r *run, u engine.Update) string {
 
 // next tells when a failed delivery is tried again, if it is.
 func (r Retry) next(d *store.Delivery, u engine.Update, outcome string, now time.Time) (due time.Time, again bool) {
-	if outcome == permanent || d.Attempt-d.Throttled >= r.Attempts {
+	if outcome == permanent || outcome == cancelled || d.Attempt-d.Throttled >= r.Attempts {
 		return due, false
 	}
 	due = now.Add(max(r.wait(d.Attempt), u.RetryAfter))

@@ -30,6 +30,9 @@ type run struct {
 	// no place. ended: nothing more counts; again: it goes back to the head of
 	// its key.
 	marked, waiting, ended, again bool
+	// question while it waits, and how far it said it was.
+	question Question
+	progress Progress
 }
 
 func newRun(it *item, g *group, now time.Time) *run {
@@ -55,12 +58,19 @@ func (r *run) arm(now time.Time) {
 
 // start begins an attempt, or asks first what became of an earlier one.
 func (d *Dispatcher) start(ctx context.Context, r *run) {
-	if r.unsure && r.engine.Describe().CanGet {
+	switch {
+	case r.unsure && r.engine.Describe().CanGet:
 		d.work.Go(func() { d.attach(ctx, r) })
-		return
+	case r.unsure && d.dropped(r):
+		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
+	default:
+		d.call(r)
 	}
-	d.call(r)
 }
+
+// dropped is what is said of a run that ended with its engine after a person
+// had cancelled it.
+const dropped = "it ended with its engine"
 
 func (d *Dispatcher) call(r *run) {
 	err := r.engine.Run(engine.Call{
@@ -95,19 +105,23 @@ func (d *Dispatcher) attach(ctx context.Context, r *run) {
 		d.opts.Log.Warn("asking what became of a run", zap.String("event", r.d.EventID), zap.String("route", r.d.Route),
 			zap.Int("attempt", r.number), zap.String("delivery", r.d.ID()), zap.Error(err))
 		d.postpone(r)
-	case u.Kind == engine.Unknown && d.discarded(r):
-		d.update(r, engine.Update{Kind: engine.Failed})
+	case u.Kind == engine.Unknown && d.dropped(r):
+		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
 	case u.Kind == engine.Unknown:
 		d.call(r)
 	default:
 		d.update(r, u)
+		if d.dropped(r) {
+			_ = d.Cancel(r.d.Seq) // the process that was asked to end it has gone
+		}
 	}
 }
 
-func (d *Dispatcher) discarded(r *run) bool {
+// dropped tells whether a person wants no more of a run.
+func (d *Dispatcher) dropped(r *run) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return r.item.discarded
+	return r.item.discarded || r.item.unwanted
 }
 
 // hold returns a run that has not begun to its place: its engine takes none
@@ -199,6 +213,9 @@ func (d *Dispatcher) learn(r *run, u engine.Update) *store.Change {
 		r.d.RunID = u.RunID
 		d.unpark(r)
 	default:
+		if u.Kind == engine.Progress {
+			r.progress = Progress{Step: clip(u.Step), Message: clip(u.Message), Fraction: u.Fraction, At: time.Now()}
+		}
 		if !d.unpark(r) {
 			return nil
 		}
@@ -229,9 +246,11 @@ func (d *Dispatcher) park(r *run, u engine.Update) *store.Change {
 		d.look(r.q)
 	}
 	r.deadline = time.Time{}
+	r.question = Question{Prompt: clip(u.Prompt), Schema: u.Schema, At: time.Now()}
+	r.lost = 0 // what waits is not what ends its engine, however often that is replaced
 	c := r.goesOn(store.Waiting)
 	if c != nil {
-		c.Attempt.Message = clip(u.Prompt)
+		c.Attempt.Message = r.question.Prompt
 	}
 	return c
 }
@@ -241,7 +260,7 @@ func (d *Dispatcher) unpark(r *run) bool {
 	if !r.waiting {
 		return false
 	}
-	r.waiting = false
+	r.waiting, r.question = false, Question{}
 	r.lane.running++
 	d.weigh(r.item, 1)
 	r.arm(time.Now())

@@ -92,7 +92,8 @@ func (q *queue) sleepUntil(due time.Time) {
 // claim is a question to the store.
 type claim struct {
 	store.Claim
-	q *queue
+	q     *queue
+	given int // what had been given back before
 }
 
 // hungry makes the claims of the queues that should claim. What is committed
@@ -103,14 +104,15 @@ func (d *Dispatcher) hungry(now time.Time) (claims []claim) {
 		if !q.asks(now) || !d.hasRoom(q, now) {
 			continue // whatever ends this looks again, a tick at the latest
 		}
-		c := claim{q: q, Claim: store.Claim{
+		c := claim{q: q, given: q.given, Claim: store.Claim{
 			Route: q.route, Limit: claimSize, MaxBytes: min(claimBytes, d.spare(q)), Now: now, InOrder: q.rule.Strict,
 		}}
 		if q.held >= maxHeld/2 {
 			c.Except, q.searched = q.blocked(), now
 		}
-		q.backlog, q.claiming, q.nextDue = false, true, time.Time{} // the answer and what comes meanwhile tell
-		d.bytes += c.MaxBytes                                       // room for the answer
+		// The answer tells, and what comes meanwhile.
+		q.backlog, q.claiming, q.nextDue = false, true, time.Time{}
+		d.bytes += c.MaxBytes // room for the answer
 		claims = append(claims, c)
 	}
 	clear(d.looks)
@@ -146,7 +148,7 @@ func (q *queue) blocked() (keys []string) {
 	return keys
 }
 
-// claimed takes the answer, in the order of commits like Take.
+// claimed takes the answer, which may be late.
 func (d *Dispatcher) claimed(c claim, got store.Claimed, err error) {
 	if err != nil {
 		d.opts.Log.Warn("claim", zap.String("route", c.Route), zap.Error(err))
@@ -155,8 +157,9 @@ func (d *Dispatcher) claimed(c claim, got store.Claimed, err error) {
 	q := c.q
 	q.claiming = false
 	d.bytes -= c.MaxBytes
-	// Something older may be on its way back: then all of it goes back.
-	takes := q.lane != nil && !(q.rule.Strict && q.giving > 0)
+	// Something older may have gone back since the store was asked, and not be
+	// in the answer: then all of it goes back.
+	takes := q.lane != nil && !(q.rule.Strict && q.given != c.given)
 	for _, del := range got.Deliveries {
 		if takes {
 			d.add(newItem(q, del), false)

@@ -34,7 +34,7 @@ func (d *Dispatcher) tick(now time.Time) {
 	}
 	for _, r := range gone {
 		r.engine.Forget(r.d.ID())
-		d.update(r, engine.Update{Kind: engine.Failed, Message: "did not end after its time-out"})
+		d.update(r, engine.Update{Kind: engine.Failed, Message: "did not end when it was asked to"})
 	}
 }
 

@@ -113,8 +113,14 @@ func TestStderrCannotHurt(t *testing.T) {
 	if b.logs.FilterMessage(`{"a":1}`).FilterLevelExact(zap.WarnLevel).Len() != 1 {
 		t.Error("a message that is an object is not logged as it is")
 	}
-	if len(e.Status().Log) != tailLines {
-		t.Errorf("%d lines kept", len(e.Status().Log))
+	lines := b.Log(e.Status().Name)
+	if len(lines) != tailLines || b.Log("other") != nil {
+		t.Errorf("%d lines kept", len(lines))
+	}
+	for i := range lines[1:] {
+		if lines[i+1].N <= lines[i].N {
+			t.Fatalf("line %d is %d, the one before %d", i+1, lines[i+1].N, lines[i].N)
+		}
 	}
 }
 

@@ -43,6 +43,9 @@ type Spec struct {
 	MaxMessage int64
 	// StartTimeout bounds a start until the engine is configured; 0 is 10s.
 	StartTimeout time.Duration
+	// Memory and OpenFiles bound each process, in bytes and in number; 0 is no
+	// bound.
+	Memory, OpenFiles int64
 	// Drain is how long runs in flight may go on after the last Release; 0 is
 	// 30s.
 	Drain time.Duration

@@ -90,6 +90,7 @@ func (l *launch) prepare() error {
 		Env:    env,
 		Dir:    l.spec.BaseDir,
 		Folder: folder,
+		Limits: process.Limits{Memory: l.spec.Memory, OpenFiles: l.spec.OpenFiles},
 		Line:   l.log.line,
 	})
 	l.client = plugin.NewClient(config)
@@ -112,6 +113,17 @@ func (l *launch) refresh() error {
 			Message: "the program was written over since it was loaded; running it as it is now"})
 	}
 	return nil
+}
+
+// Checksum is the SHA-256 of a program, in lower-case hexadecimal, as it is
+// pinned. What the gateway would not run has none.
+func Checksum(path string) (string, error) {
+	b, err := process.OpenBinary(path)
+	if err != nil {
+		return "", err
+	}
+	defer b.Close()
+	return b.Sum(), nil
 }
 
 func checkPin(spec Spec, b *process.Binary) error {
@@ -268,5 +280,9 @@ func (l *launch) said() string {
 	if len(lines) == 0 {
 		return ""
 	}
-	return "; its last words: " + strings.Join(lines[max(0, len(lines)-3):], " / ")
+	var words []string
+	for _, line := range lines[max(0, len(lines)-3):] {
+		words = append(words, line.Level+" "+line.Text)
+	}
+	return "; its last words: " + strings.Join(words, " / ")
 }

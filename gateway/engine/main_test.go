@@ -195,6 +195,16 @@ func (t *testEngine) start(s *enginev1.Start) error {
 	case "say":
 		t.say(string(s.GetInput()))
 		t.runs.succeed(key, nil)
+	case "eat":
+		mib, _ := strconv.Atoi(string(s.GetInput()))
+		eaten := make([]byte, mib<<20)
+		for i := 0; i < len(eaten); i += 4096 {
+			eaten[i] = 1
+		}
+		t.runs.succeed(key, nil)
+	case "open":
+		n, _ := strconv.Atoi(string(s.GetInput()))
+		t.open(key, n)
 	case "hang":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "refuse":
@@ -203,6 +213,19 @@ func (t *testEngine) start(s *enginev1.Start) error {
 		t.runs.fail(key, "full", enginev1.FailureKind_FAILURE_KIND_THROTTLED)
 	}
 	return nil
+}
+
+// open opens files, tells whether that went well, and closes them.
+func (t *testEngine) open(key string, n int) {
+	for range n {
+		file, err := os.Open(os.DevNull)
+		if err != nil {
+			t.runs.fail(key, err.Error(), enginev1.FailureKind_FAILURE_KIND_PERMANENT)
+			return
+		}
+		defer file.Close()
+	}
+	t.runs.succeed(key, nil)
 }
 
 // say prints "stream count text" on a real descriptor; x*N is N times x.

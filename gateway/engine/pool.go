@@ -88,8 +88,8 @@ func (p *Pool) stop() {
 // Acquire gives the engine of a spec: the running one when an equal spec (same
 // program by checksum, arguments, environment, configuration and transport) has
 // it already, else a new one, started and configured. An error leaves nothing
-// behind; a *ConfigError or *ChecksumError tells what in the configuration is
-// wrong. Each Acquire wants one Release.
+// behind; a *ConfigError, *ChecksumError or *LimitError tells what in the
+// configuration is wrong. Each Acquire wants one Release.
 //
 // A shared engine may be down just now: see Ready.
 func (p *Pool) Acquire(ctx context.Context, spec Spec) (*Engine, error) {
@@ -97,6 +97,9 @@ func (p *Pool) Acquire(ctx context.Context, spec Spec) (*Engine, error) {
 		return nil, err
 	}
 	spec = spec.withDefaults()
+	if !process.CanLimit && spec.Memory+spec.OpenFiles > 0 {
+		return nil, &LimitError{Engine: spec.Name}
+	}
 	binary, err := process.OpenBinary(spec.Path)
 	if err != nil {
 		return nil, fmt.Errorf("engine %s: %w", spec.Name, err)
@@ -252,11 +255,12 @@ func (p *Pool) Engines() []Status {
 	return list
 }
 
-// identify hashes what a process depends on. Limits are not part of it: they
-// change without a restart.
+// identify hashes what a process depends on. Limits that the gateway keeps by
+// itself are not part of it: they change without a restart.
 func identify(spec Spec, b *process.Binary) identity {
 	text, _ := json.Marshal([]any{ // strings, bytes and maps of strings: never fails
 		spec.Name, b.Path(), b.Sum(), spec.Args, spec.Env, spec.Config, spec.BaseDir, spec.Plain, spec.MaxMessage,
+		spec.Memory, spec.OpenFiles,
 	})
 	return sha256.Sum256(text)
 }

@@ -183,20 +183,48 @@ func copyOf(t *testing.T, from, to string) string {
 	return write(t, to, string(data), 0o755)
 }
 
-func TestScriptsAndLinksWork(t *testing.T) {
+// A script finds what lies beside it, and its folder may be behind a link, as
+// releases are.
+func TestScriptBehindALinkedFolder(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	dir := t.TempDir()
 	script(t, filepath.Join(dir, "engine"), "test -f \"$(dirname $0)/module\" || exit 9")
 	write(t, filepath.Join(dir, "module"), "", 0o644)
-	link := filepath.Join(t.TempDir(), "link")
-	if err := os.Symlink(filepath.Join(dir, "engine"), link); err != nil {
+	link := filepath.Join(t.TempDir(), "current")
+	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
 	s := spec(t, "ok")
-	s.Path = link
+	s.Path = filepath.Join(link, "engine")
 	if do(t, b.acquire(s), "a", "echo", "1").Kind != Succeeded {
-		t.Error("a script behind a link does not run")
+		t.Error("a script in a folder behind a link does not run")
+	}
+}
+
+// What others could replace is not run.
+func TestProgramsThatOthersCouldReplace(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for want, prepare := range map[string]func(path string) error{
+		"is a symbolic link": func(path string) error {
+			return errors.Join(os.Rename(path, path+"-1"), os.Symlink(path+"-1", path))
+		},
+		"everybody may write to it":          func(path string) error { return os.Chmod(path, 0o757) },
+		"everybody may write to this folder": func(path string) error { return os.Chmod(filepath.Dir(path), 0o777) },
+	} {
+		s := spec(t, "ok")
+		s.Path = filepath.Join(t.TempDir(), "engine")
+		script(t, s.Path, "true")
+		if err := prepare(s.Path); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := b.Acquire(t.Context(), s); err == nil {
+			e.Release()
+			t.Errorf("ran a program that %s", want)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 }
 

@@ -161,7 +161,12 @@ func (out sink) route(r api.RouteStatus) {
 func (out sink) engine(e api.EngineStatus) {
 	out.gauge("gateway_engine_up", "1 when the engine can start runs.", bit(e.Up), "engine", e.Name)
 	out.counter("gateway_engine_restarts_total", "How often the engine was restarted.", float64(e.Restarts), "engine", e.Name)
+	out.gauge("gateway_engine_info", "The version and the checksum of the engine.", 1,
+		"engine", e.Name, "version", e.Version, "sha256", e.SHA256)
+	out.moment("gateway_engine_start_timestamp_seconds", "When the engine's process started.", e.StartedAt, "engine", e.Name)
+	out.counter("gateway_engine_stuck_total", "Processes of the engine that could not be ended.", float64(e.Stuck), "engine", e.Name)
 	out.gauge("gateway_engine_in_flight", "Runs that the engine has now.", float64(e.InFlight), "engine", e.Name)
+	out.gauge("gateway_engine_waiting", "Runs that wait for an answer.", float64(e.Waiting), "engine", e.Name)
 	out.gauge("gateway_engine_in_flight_limit", "Runs that the engine may have.", float64(e.Limit), "engine", e.Name)
 }
 

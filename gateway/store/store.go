@@ -149,7 +149,7 @@ type Attempt struct {
 	Number  int
 	Started time.Time
 	Ended   time.Time
-	// Outcome: succeeded, retryable, throttled, permanent, timeout.
+	// Outcome: succeeded, retryable, throttled, permanent, timeout, cancelled.
 	Outcome string
 	Message string
 	// Output is the JSON that a succeeded run gave.

@@ -68,8 +68,8 @@ func newCommand(name string, c commandConfig, base string) (command, error) {
 	add("command", err)
 	out.timeout, err = timeout(c.Timeout)
 	add("timeout", err)
-	for key := range c.Env {
-		add("env", checkEnv(key))
+	for _, key := range sorted(c.Env) {
+		add("env", checkEnv(key, c.Env[key]))
 	}
 	if c.Dir != "" {
 		out.workDir = under(base, c.Dir)
@@ -83,6 +83,9 @@ func newCommand(name string, c commandConfig, base string) (command, error) {
 func argv(base string, words []string) ([]string, error) {
 	if len(words) == 0 || words[0] == "" {
 		return nil, errors.New("needs at least the program")
+	}
+	if strings.Contains(strings.Join(words, ""), "\x00") {
+		return nil, errors.New("holds a NUL, which ends an argument")
 	}
 	program := words[0]
 	if strings.Contains(program, "/") {
@@ -106,12 +109,15 @@ func timeout(s string) (time.Duration, error) {
 	return d, nil
 }
 
-func checkEnv(key string) error {
+func checkEnv(key, value string) error {
 	if key == "" || strings.ContainsAny(key, "=\x00") {
 		return fmt.Errorf("%q can't be the name of a variable", key)
 	}
 	if internal(key) {
 		return fmt.Errorf("%q is set by the gateway", key)
+	}
+	if strings.Contains(value, "\x00") {
+		return fmt.Errorf("%q holds a NUL, which ends a variable", key)
 	}
 	return nil
 }

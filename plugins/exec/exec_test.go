@@ -71,6 +71,8 @@ func TestOutput(t *testing.T) {
 		{"array", `echo '[1]'`, `{"stdout":"[1]\n"}`},
 		{"text", `echo hello`, `{"stdout":"hello\n"}`},
 		{"torn object", `echo '{"a":'`, `{"stdout":"{\"a\":\n"}`},
+		{"object that is no text", `printf '{"a":"\377"}'`, "{\"a\":\"\uFFFD\"}"},
+		{"bytes", `printf '\377'`, `{"stdout":"\ufffd"}`},
 		{"two objects", `echo '{} {}'`, `{"stdout":"{} {}\n"}`},
 		{"stdin", `cat`, `{"key":"k1","workflow":"it","attempt":2,"event":{"id":"e1","source":"/webhooks/github","type":"github.push","time":"2026-01-02T03:04:05Z","data":{"ref":"main"}},"input":{"n":1}}`},
 		{"variables", `echo $GATEWAY_KEY $GATEWAY_ATTEMPT $GATEWAY_EVENT_ID $GATEWAY_EVENT_TYPE $GATEWAY_EVENT_SOURCE $GATEWAY_EVENT_TIME`,
@@ -169,6 +171,32 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// A program that does not hear is made to end, with what it started.
+func TestTimeoutOfTheDeaf(t *testing.T) {
+	t.Parallel()
+	pids := filepath.Join(t.TempDir(), "pids")
+	text := `trap '' TERM; sleep 300 & echo $! >>` + pids + `; echo $$ >>` + pids + `; wait; sleep 300`
+	e, err := configured(t, `{"commands":{"deaf":{"command":["sh","-c",`+strconv.Quote(text)+`],"timeout":"500ms"}}}`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err = e.Run(t.Context(), request("deaf")); err == nil || err.Error() != "timed out after 500ms" || permanent(err) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took < killGrace || took > killGrace+10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	b, _ := os.ReadFile(pids)
+	if len(strings.Fields(string(b))) != 2 {
+		t.Fatalf("started %q", b)
+	}
+	for _, line := range strings.Fields(string(b)) {
+		pid, _ := strconv.Atoi(line)
+		waitGone(t, pid)
+	}
+}
+
 // What a program leaves behind must not keep its run from ending, whether it
 // is in the group or has left it.
 func TestGrandchildHoldsOutput(t *testing.T) {
@@ -254,6 +282,8 @@ func TestConfigure(t *testing.T) {
 		{"no command", `{"commands":{"a":{}}}`, nil, "commands.a.command: needs at least the program"},
 		{"timeout", `{"commands":{"a":{"command":["true"],"timeout":"soon"}}}`, nil, "commands.a.timeout: \"soon\" is not a length of time"},
 		{"env", `{"commands":{"a":{"command":["true"],"env":{"GATEWAY_KEY":"x"}}}}`, nil, `commands.a.env: "GATEWAY_KEY" is set by the gateway`},
+		{"NUL in env", `{"commands":{"a":{"command":["true"],"env":{"A":"x\u0000y"}}}}`, nil, `commands.a.env: "A" holds a NUL`},
+		{"NUL in command", `{"commands":{"a":{"command":["true","x\u0000y"]}}}`, nil, `commands.a.command: holds a NUL`},
 		{"work dir", `{"commands":{"a":{"command":["true"],"dir":"nowhere"}}}`, nil, "commands.a.dir: "},
 		{"all at once", `{"commands":{"a":{},"b":{}}}`, nil, "commands.b.command: needs"},
 		{"good", `{"dir":"workflows","commands":{"a":{"command":["./workflows/x.sh","y"],"timeout":"1m"}}}`, []string{"x.sh"}, ""},

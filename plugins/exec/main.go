@@ -4,7 +4,7 @@
 // flow, turning a delivery into one process that reads the event from its
 // standard input and leaves the output on its standard output.
 //
-// See README.md for its configuration and for what a program gets.
+// See docs/engine-exec.md for its configuration and for what a program gets.
 package main
 
 import (

@@ -30,7 +30,8 @@ func (h *head) Write(p []byte) (int, error) {
 
 // output is the JSON object that was written, else the text.
 func (h *head) output() any {
-	b := bytes.TrimSpace(h.kept.Bytes())
+	// Who reads the output later need not expect bytes that are no text.
+	b := bytes.ToValidUTF8(bytes.TrimSpace(h.kept.Bytes()), []byte("\uFFFD"))
 	if !h.cut && len(b) > 0 && b[0] == '{' && json.Valid(b) {
 		return json.RawMessage(b)
 	}

@@ -15,9 +15,9 @@ fail() {
 	exit 1
 }
 
-command -v "$python" >/dev/null || fail "no $python: install Python 3.10 or later, or set PYTHON"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-	fail "$("$python" --version) is too old: Python 3.10 or later is needed; PYTHON names another one"
+command -v "$python" >/dev/null || fail "no $python: install Python 3.11 or later, or set PYTHON"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+	fail "$("$python" --version) is too old: Python 3.11 or later is needed; PYTHON names another one"
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
 	fail "$python has no venv: install it (on Debian and Ubuntu: apt install python3-venv)"
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,11 +25,12 @@ import (
 func canaries() map[string]string {
 	all := map[string]string{}
 	for _, place := range []string{
-		"BY_ENV", "BY_FILE", "LITERAL", "FALLBACK", "EXPIRED", "TOKEN", "SHARED", "HEX", "PLUG_ENV", "PLUG_LITERAL", "PLUG_CONFIG", "HOST", "SENT",
+		"BY_ENV", "BY_FILE", "LITERAL", "FALLBACK", "EXPIRED", "TOKEN", "SHARED", "HEX", "PLUG_ENV", "PLUG_LITERAL", "PLUG_CONFIG", "CALL_HEADER", "CALL_QUERY", "CALL_BODY", "HOST", "SENT",
 	} {
 		all[place] = "canary-" + strings.ToLower(strings.ReplaceAll(place, "_", "-")) + "-6e4f1c0a97"
 	}
 	all["STANDARD"] = "whsec_" + base64.StdEncoding.EncodeToString([]byte("canary-standard-6e4f1c0a97"))
+	all["CALL_SIGN"] = "whsec_" + base64.StdEncoding.EncodeToString([]byte("canary-call-sign-6e4f1c0a97"))
 	all["HEX"] = hex.EncodeToString([]byte(all["HEX"]))
 	return all
 }
@@ -49,6 +51,19 @@ engines:
     plugin: EXEC
     env: {PATH: "/usr/bin:/bin", API_TOKEN: "${env:CANARY_PLUG_ENV}", PASSPHRASE: C:PLUG_LITERAL}
     config: {commands: {quiet: {command: [sh, -c, 'exit 65', '${env:CANARY_PLUG_CONFIG}']}}}
+  caller:
+    plugin: CALLER
+    config:
+      allow: [127.0.0.1]
+      requests:
+        echo:
+          url: "ECHO/?token=${env:CANARY_CALL_QUERY}"
+          headers: {Authorization: "Bearer ${env:CANARY_CALL_HEADER}"}
+          body: {api_key: "${env:CANARY_CALL_BODY}", event: "{event.id}"}
+          secrets: ["${env:CANARY_CALL_SIGN}"]
+        wrong:
+          url: "ECHO/wrong?token=${env:CANARY_CALL_QUERY}"
+          headers: {X-Api-Key: "${env:CANARY_CALL_HEADER}"}
 webhooks:
   env: {scheme: github, secrets: ["${env:CANARY_BY_ENV}", {value: "${env:CANARY_EXPIRED}", until: 2020-01-01T00:00:00Z}]}
   file: {scheme: github, secrets: ["${file:by-file}"], max_body: 1KiB, rate: 5/h}
@@ -61,6 +76,8 @@ webhooks:
 routes:
   all: {events: ["*"], run: main/note}
   more: {events: ["*"], run: other/quiet, retry: {attempts: 1}}
+  call: {events: ["*"], run: caller/echo}
+  wrong: {events: ["*"], run: caller/wrong}
 `
 
 // A secret is used and never shown: whatever is sent, asked or broken, no log,
@@ -103,7 +120,7 @@ type cage struct {
 func newCage(t *testing.T) *cage {
 	t.Helper()
 	c := &cage{t: t, canaries: canaries()}
-	c.whole = c.fill(caged)
+	c.whole = strings.ReplaceAll(c.fill(caged), "ECHO", parrot(t))
 	c.site = newSite(t, c.whole)
 	c.site.log = &c.log
 	for place, canary := range c.canaries {
@@ -111,6 +128,22 @@ func newCage(t *testing.T) *cage {
 	}
 	c.site.replace(c.site.path("by-file"), []byte(c.canaries["BY_FILE"]+"\n"), 0o600)
 	return c
+}
+
+// parrot is a service that repeats all that it hears.
+func parrot(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if r.URL.Path == "/wrong" {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"heard": r.Header, "uri": r.RequestURI, "body": string(body)})
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 // fill puts literal canaries into a configuration.
@@ -311,6 +344,9 @@ func brokenSecrets() map[string]change {
 		"a number of secrets":           {"secrets: [C:LITERAL]", "secret: C:LITERAL"},
 		"a literal in the engine":       {"PASSPHRASE: C:PLUG_LITERAL", "PASSPHRASE: [C:PLUG_LITERAL]"},
 		"an engine's name with spaces":  {"PASSPHRASE: C:PLUG_LITERAL", "\"LITERAL TOKEN\": C:PLUG_LITERAL"},
+		"a secret as a method":          {"secrets: [\"${env:CANARY_CALL_SIGN}\"]", "method: \"${env:CANARY_CALL_SIGN}\""},
+		"a secret as a host":            {"          url: \"", "          url: \"https://${env:CANARY_CALL_QUERY}:x/"},
+		"not for signing":               {"[\"${env:CANARY_CALL_SIGN}\"]", "[\"${env:CANARY_CALL_BODY}\"]"},
 		"a secret in an engine's key":   {"{commands:", `{comands: "${env:CANARY_PLUG_CONFIG}", commands:`},
 		"a secret file as certificate":  {"  trusted_proxies", "  tls: {cert: by-file, key: by-file}\n  trusted_proxies"},
 		"a secret file as a schema":     {"scheme: token,", "scheme: token, schema: by-file,"},

@@ -78,7 +78,7 @@ func (s *site) replace(path string, content []byte, mode os.FileMode) {
 
 // fill sets the paths in a configuration.
 func (s *site) fill(yaml string) string {
-	return strings.NewReplacer("DIR", s.dir, "OUT", s.path("out"), "ENGINE", built.engine, "EXEC", built.exec).Replace(yaml)
+	return strings.NewReplacer("DIR", s.dir, "OUT", s.path("out"), "ENGINE", built.engine, "EXEC", built.exec, "CALLER", built.http).Replace(yaml)
 }
 
 // path is a file of the site.

@@ -14,7 +14,7 @@ import (
 
 // binaries are built once for all tests.
 type binaries struct {
-	gateway, engine, exec string
+	gateway, engine, exec, http string
 	// temp is for temporary files of what is tested, so that what a killed
 	// gateway leaves there goes with the tests.
 	temp string
@@ -33,10 +33,10 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	built = binaries{
-		gateway: filepath.Join(dir, "gateway"), engine: filepath.Join(dir, "testengine"), exec: filepath.Join(dir, "exec"), temp: dir,
+		gateway: filepath.Join(dir, "gateway"), engine: filepath.Join(dir, "testengine"), exec: filepath.Join(dir, "exec"), http: filepath.Join(dir, "http"), temp: dir,
 	}
 	for binary, source := range map[string]string{
-		built.gateway: "../../cmd/gateway", built.engine: "./testengine", built.exec: "../../plugins/exec",
+		built.gateway: "../../cmd/gateway", built.engine: "./testengine", built.exec: "../../plugins/exec", built.http: "../../plugins/http",
 	} {
 		if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", source, err, out)

@@ -11,11 +11,12 @@ import (
 
 // The gateway holds little and makes garbage with every event: Go's own rule,
 // a heap of twice what is in use, would collect some ten times a second. So the
-// heap may be five times as large, but no more than roomy above what is in use:
-// else what strangers make it hold for a moment would cost five times that.
-// GOGC and GOMEMLIMIT, when set, rule instead.
+// heap may be five times as large, up to usual. Beyond that it has no more than
+// roomy above what is in use: else what strangers make it hold for a moment
+// would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
 const (
 	collectAt = 400 // percent
+	usual     = 80 << 20
 	roomy     = 16 << 20
 )
 
@@ -27,8 +28,8 @@ func TuneMemory() {
 		}
 	}
 	debug.SetGCPercent(collectAt)
-	debug.SetMemoryLimit(roomy)
-	afterCollection(roomy)
+	debug.SetMemoryLimit(usual)
+	afterCollection(usual)
 }
 
 // afterCollection sets the limit anew each time a collection has told what is
@@ -43,7 +44,7 @@ func afterCollection(limit int64) {
 	}, limit)
 }
 
-func limitFor(used int64) int64 { return used + roomy }
+func limitFor(used int64) int64 { return max(used+roomy, usual) }
 
 // inUse is what the latest collection found in use.
 func inUse() (sum int64) {

@@ -80,9 +80,27 @@ func (a view) printEngines(engines []api.EngineStatus) {
 			up = screen.Red
 		}
 		rows = append(rows, []screen.Cell{screen.Text(e.Name), up.Text(e.State), screen.Text(screen.OrDash(e.Version)), screen.Text(number(e.PID)),
-			screen.Text(fmt.Sprintf("%d/%d", e.InFlight, e.Limit)), screen.Text(fmt.Sprint(e.Restarts)), screen.Text(screen.OrDash(e.LastError))})
+			screen.Text(fmt.Sprintf("%d/%d", e.InFlight-e.Waiting, e.Limit)), screen.Text(number(e.Waiting)), screen.Text(fmt.Sprint(e.Restarts)), screen.Text(screen.OrDash(e.LastError))})
 	}
-	a.section([]string{"ENGINE", "STATE", "VERSION", "PID", "RUNS", "RESTARTS", "LAST ERROR"}, rows)
+	a.section([]string{"ENGINE", "STATE", "VERSION", "PID", "RUNS", "WAITING", "RESTARTS", "LAST ERROR"}, rows)
+}
+
+// Engines shows engines with the programs that they are.
+func Engines(s *screen.Screen, list []api.EngineStatus) {
+	rows := make([][]screen.Cell, len(list))
+	for i, e := range list {
+		up := screen.Green
+		if !e.Up {
+			up = screen.Red
+		}
+		pinned := "-"
+		if e.Pinned {
+			pinned = "pinned"
+		}
+		rows[i] = []screen.Cell{screen.Text(e.Name), up.Text(e.State), screen.Text(screen.OrDash(e.Version)), screen.Text(number(e.PID)), screen.Text(s.Age(e.StartedAt)),
+			screen.Text(fmt.Sprint(e.Restarts)), screen.Text(fmt.Sprintf("%.12s", screen.OrDash(e.SHA256))), screen.Text(pinned), screen.Text(screen.OrDash(e.Path))}
+	}
+	s.Table([]string{"ENGINE", "STATE", "VERSION", "PID", "UP FOR", "RESTARTS", "SHA256", "PIN", "PROGRAM"}, rows)
 }
 
 func number(n int) string {

@@ -9,12 +9,21 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"go.uber.org/zap"
 )
+
+// Endpoint answers a request with a status and what becomes JSON, or says why not.
+type Endpoint func(*http.Request) (code int, body any, err error)
+
+// Log writes down who changed what.
+type Log func(r *http.Request, what string, fields ...zap.Field)
 
 // Subscribing asks for events of a type to start a workflow.
 type Subscribing struct {
@@ -62,19 +71,39 @@ func JSON(r *http.Request) (v any, err error) {
 
 // Parameter is the one parameter that a query may have; empty without it.
 func Parameter(r *http.Request, name string) (string, error) {
+	values, err := Parameters(r, name)
+	return values.Get(name), err
+}
+
+// Parameters are all that a query may have, each at most once.
+func Parameters(r *http.Request, names ...string) (url.Values, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return "", Refuse(http.StatusBadRequest, "the query is not well-formed")
+		return nil, Refuse(http.StatusBadRequest, "the query is not well-formed")
 	}
 	for given, list := range values {
 		switch {
-		case given != name:
-			return "", Refuse(http.StatusBadRequest, "unknown parameter %q (there is %s)", given, name)
+		case !slices.Contains(names, given):
+			return nil, Refuse(http.StatusBadRequest, "unknown parameter %q (there is %s)", given, strings.Join(names, ", "))
 		case len(list) > 1:
-			return "", Refuse(http.StatusBadRequest, "%s is given more than once", name)
+			return nil, Refuse(http.StatusBadRequest, "%s is given more than once", given)
 		}
 	}
-	return values.Get(name), nil
+	return values, nil
+}
+
+// Number is a whole number among the parameters, or otherwise where it is not
+// given.
+func Number(values url.Values, name string, otherwise, least, most int) (int, error) {
+	text := values.Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, Refuse(http.StatusBadRequest, "%s %q is not a number from %d to %d", name, text, least, most)
+	}
+	return n, nil
 }
 
 // eventType is the type in a path.

@@ -71,19 +71,13 @@ type Report struct {
 
 type server struct {
 	Overlay
-	log Log
+	log ask.Log
 }
 
-// Endpoint returns what is written as JSON, or why not.
-type Endpoint func(*http.Request) (code int, body any, err error)
-
-// Log writes down who did what.
-type Log func(r *http.Request, what string, fields ...zap.Field)
-
 // Endpoints are all of them by method and path.
-func Endpoints(o Overlay, log Log) map[string]Endpoint {
+func Endpoints(o Overlay, log ask.Log) map[string]ask.Endpoint {
 	s := server{o, log}
-	return map[string]Endpoint{
+	return map[string]ask.Endpoint{
 		"POST /api/events/subscribe/{event_type}":     s.subscribe,
 		"DELETE /api/events/unsubscribe/{event_type}": s.unsubscribe,
 		"GET /api/events":                   s.subscriptions,

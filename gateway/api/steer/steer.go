@@ -10,7 +10,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -85,16 +84,10 @@ type Backfill struct {
 	Before int `json:"fired_before"`
 }
 
-// Endpoint answers a request with a status and what becomes JSON, or says why not.
-type Endpoint func(*http.Request) (code int, body any, err error)
-
-// Log writes down who changed what.
-type Log func(r *http.Request, what string, fields ...zap.Field)
-
 // Endpoints by the patterns that they are reached under.
-func Endpoints(schedules Schedules, log Log, now func() time.Time) map[string]Endpoint {
+func Endpoints(schedules Schedules, log ask.Log, now func() time.Time) map[string]ask.Endpoint {
 	s := server{schedules, log, now}
-	return map[string]Endpoint{
+	return map[string]ask.Endpoint{
 		"GET /api/v1/schedules":                  s.list,
 		"GET /api/v1/schedules/{name}":           s.show,
 		"POST /api/v1/schedules/{name}/pause":    s.pause,
@@ -106,7 +99,7 @@ func Endpoints(schedules Schedules, log Log, now func() time.Time) map[string]En
 
 type server struct {
 	Schedules
-	log Log
+	log ask.Log
 	now func() time.Time
 }
 
@@ -118,15 +111,13 @@ const (
 )
 
 func (s server) list(r *http.Request) (int, any, error) {
-	text, err := ask.Parameter(r, "next")
+	q, err := ask.Parameters(r, "next")
 	if err != nil {
 		return 0, nil, err
 	}
-	n := 1
-	if text != "" {
-		if n, err = strconv.Atoi(text); err != nil || n < 1 || n > maxNext {
-			return 0, nil, ask.Refuse(http.StatusBadRequest, "next %q is not a number from 1 to %d", text, maxNext)
-		}
+	n, err := ask.Number(q, "next", 1, 1, maxNext)
+	if err != nil {
+		return 0, nil, err
 	}
 	all := s.Upcoming(n)
 	if all == nil {

@@ -37,22 +37,47 @@ type stamp struct {
 	modified, change time.Time
 }
 
-// OpenBinary opens and hashes the program at an absolute path. Symbolic links
-// are resolved first, once; what they point to must be a regular, executable
-// file that not everybody may write to.
+// OpenBinary opens and hashes the program at an absolute path. It must be a
+// regular, executable file, no symbolic link, and neither it nor its folder may
+// be one that everybody may write to. Links on the way to its folder are
+// followed, once: a release may lie behind one.
 func OpenBinary(path string) (*Binary, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("%q: not an absolute path", path)
 	}
-	b := &Binary{}
-	var err error
-	if b.path, err = filepath.EvalSymlinks(path); err != nil {
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	b := &Binary{path: filepath.Join(folder, filepath.Base(path))}
+	if err := errors.Join(noLink(b.path), private(folder)); err != nil {
 		return nil, err
 	}
 	if err := b.open(); err != nil {
 		return nil, fmt.Errorf("%q: %w", b.path, err)
 	}
 	return b, nil
+}
+
+// noLink refuses a program that is a symbolic link: whoever may replace the
+// link would decide what runs, without touching the program.
+func noLink(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 {
+		return nil //nolint:nilerr // opening it says what is wrong
+	}
+	target, _ := os.Readlink(path)
+	return fmt.Errorf("%q: is a symbolic link to %q: name the file itself", path, target)
+}
+
+// private refuses a folder in which everybody may replace what lies there. In a
+// sticky one, such as /tmp, only its owner may.
+func private(folder string) error {
+	info, err := os.Stat(folder)
+	if err != nil || info.Mode().Perm()&0o002 == 0 || info.Mode()&os.ModeSticky != 0 {
+		return err
+	}
+	return fmt.Errorf("%q: everybody may write to this folder (mode %#o): chmod o-w it", folder, info.Mode().Perm())
 }
 
 // Sum is the file's SHA-256 in lower-case hexadecimal.

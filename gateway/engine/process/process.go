@@ -30,9 +30,19 @@ type Command struct {
 	Dir string
 	// Folder is the process's own folder, from Host.Folder.
 	Folder string
+	// Limits on what it may take.
+	Limits Limits
 	// Line gets each line that is printed on stderr, and on stdout after the
 	// first. It is called from two goroutines.
 	Line func(Line)
+}
+
+// Limits bound what each process of an engine may take; zero is no bound.
+type Limits struct {
+	// Memory in bytes: heap, stacks and private mappings.
+	Memory int64
+	// OpenFiles, sockets and pipes among them.
+	OpenFiles int64
 }
 
 // Process is a running engine program.
@@ -74,18 +84,21 @@ func (h *Host) Start(c Command) (*Process, error) {
 	}
 	p := &Process{cmd: cmd, pid: cmd.Process.Pid, folder: c.Folder, first: newFirstLine(), done: make(chan struct{})}
 	p.record = h.remember(record{PID: p.pid, Nonce: mark})
+	if err = c.Limits.set(p.pid); err != nil { // while the number is still its own
+		err = fmt.Errorf("%q: limits: %w", c.Binary.path, err)
+	}
 	go p.watch(out, c.Line)
-	return p, p.verify(c.Binary)
+	if err = errors.Join(err, verify(c.Binary)); err != nil {
+		p.Kill()
+	}
+	return p, err
 }
 
 // verify makes sure that nobody wrote into the file between hash and exec.
-func (p *Process) verify(b *Binary) error {
+func verify(b *Binary) error {
 	same, err := b.untouched()
 	if err == nil && !same {
 		err = fmt.Errorf("%q: changed while it was being started", b.path)
-	}
-	if err != nil {
-		p.Kill()
 	}
 	return err
 }

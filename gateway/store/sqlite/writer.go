@@ -13,13 +13,11 @@ import (
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
 
-// op is what waits for the writer: exactly one of its first three fields.
+// op is what waits for the writer: exactly one of its fields.
 type op struct {
 	entry  *pendingEntry
 	change *store.Change
 	task   *fill.Task
-	// claim is what the task is for, if it is for one.
-	claim *pendingClaim
 }
 
 func (o op) urgent() bool { return o.change == nil || o.change.Urgent }
@@ -34,7 +32,6 @@ type batch struct {
 	records [][]byte
 	bytes   int
 	taken   []*store.Delivery
-	claims  []*pendingClaim
 }
 
 func (b *batch) change(c *store.Change) {
@@ -60,8 +57,6 @@ func (b *batch) reset() {
 	clear(b.changes)
 	clear(b.records)
 	clear(b.taken)
-	clear(b.claims)
-	b.claims = b.claims[:0]
 	b.Batch, b.bytes = fill.NewBatch(), 0
 	b.entries, b.changes, b.records, b.taken = b.entries[:0], b.changes[:0], b.records[:0], b.taken[:0]
 }
@@ -100,9 +95,6 @@ func (s *Store) add(b *batch, o op) {
 		b.entry(o.entry)
 	case o.task != nil:
 		b.Tasks = append(b.Tasks, o.task)
-		if o.claim != nil {
-			b.claims = append(b.claims, o.claim)
-		}
 	case len(s.postponed.changes) > 0:
 		s.postponed.changes = append(s.postponed.changes, o.change)
 	default:
@@ -359,9 +351,6 @@ func (s *Store) answer(b *batch, err error) {
 		}
 	case errors.Is(err, store.ErrFull):
 		s.postponed.add(b.changes)
-	}
-	for _, c := range b.claims {
-		c.tell(s)
 	}
 }
 

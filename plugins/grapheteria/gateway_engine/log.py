@@ -17,6 +17,7 @@ from typing import Any
 COOKIE_KEY = "EVENT_GATEWAY_ENGINE"
 COOKIE_VALUE = "b1a5c2f0-engine-v1"
 
+MAX_LINE = 32 << 10  # bytes of a line of the log; the gateway cuts at twice as many
 MAX_TEXT = 8 << 10  # bytes of one sentence; a longer one is cut
 
 _claimed: list[int] = []
@@ -65,6 +66,8 @@ def emit(level: str, message: str, **fields: Any) -> None:
     }
     line.update({name: text(value) for name, value in fields.items()})
     raw = json.dumps(line).encode() + b"\n"
+    if len(raw) > MAX_LINE:  # much of it had to be escaped
+        raw = json.dumps({"@level": level, "@message": text(message)[:1000]}).encode() + b"\n"
     with _lock:
         os.write(2, raw)
 

@@ -123,8 +123,6 @@ class Failed:
     error: Exception
 
 
-State = "Unknown | Running | Waiting | Succeeded | Failed"
-
 
 class Engine:
     """What an author subclasses. Only `run` is needed."""

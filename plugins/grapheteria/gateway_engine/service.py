@@ -138,10 +138,16 @@ class Service:
         try:
             for message in messages:
                 for command in message.commands:
-                    self._obey(stream, command)
+                    self._try(stream, command)
         except grpc.RpcError:
             return  # the stream broke, which `lost` is told too
         self.runs.finishing(stream)
+
+    def _try(self, stream: Stream, command: pb.Command) -> None:
+        try:
+            self._obey(stream, command)
+        except Exception:  # one bad command must not silence the stream
+            log.exception("command failed")
 
     def _obey(self, stream: Stream, command: pb.Command) -> None:
         kind = command.WhichOneof("command")

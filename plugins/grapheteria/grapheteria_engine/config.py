@@ -88,7 +88,7 @@ class _Reader:
             self.problem(f'no folder "{value}"', path)
         return found
 
-    def list(self, value: Any, path: list[Any], good: Callable[[str], bool], want: str) -> tuple[str, ...]:
+    def texts(self, value: Any, path: list[Any], good: Callable[[str], bool], want: str) -> tuple[str, ...]:
         if not isinstance(value, list):
             self.problem(f"want a list of {want}", path)
             return ()
@@ -98,10 +98,10 @@ class _Reader:
         return tuple(str(item) for item in value)
 
     def modules(self, value: Any, path: list[Any]) -> tuple[str, ...]:
-        return self.list(value, path, _dotted, "names of Python modules, as in `import`")
+        return self.texts(value, path, _dotted, "names of Python modules, as in `import`")
 
     def names(self, value: Any, path: list[Any]) -> tuple[str, ...]:
-        return self.list(value, path, str.isidentifier, "names of exceptions, without their module")
+        return self.texts(value, path, str.isidentifier, "names of exceptions, without their module")
 
     def workflows(self, value: Any, path: list[Any]) -> dict[str, str]:
         if not isinstance(value, dict):

@@ -93,10 +93,10 @@ class Storage(grapheteria.StorageBackend):
         try:
             encoded = codec.encode(step, "")
         except codec.Unstorable as error:
-            said = str(error).removeprefix("['shared']")
+            said = str(error).replace("['shared']", "shared", 1)
             if awaiting or record.snapshot is None:
-                raise Final(f"shared{said}: a run that waits must be stored") from error
-            log.warning("step %s is not stored: shared%s; a resume would begin before it", step["metadata"].get("step"), said)
+                raise Final(f"{said}: a run that waits, and the beginning of any, must be") from error
+            log.warning("step %s is not stored: %s; a resume would begin before it", step["metadata"].get("step"), said)
             return
         asked_before = (record.waiting or {}).get("node_id")
         record.snapshot, record.waiting = encoded, question(awaiting) if awaiting else None

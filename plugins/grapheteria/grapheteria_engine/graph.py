@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any, Iterator
 
 import grapheteria
@@ -67,6 +68,9 @@ class Project:
                 if new is not old:
                     raise Broken(f'nodes.{i}: class "{name}" is in {old.__module__} and in {new.__module__}: '
                                  "Grapheteria tells nodes apart by their bare name, rename one")
+        for factory in self.factories.values():
+            with suppress(Exception):  # told of the workflow, by describe
+                importlib.import_module(factory.partition(":")[0])
 
     def files(self) -> list[str]:
         """The project's modules that are loaded: when one changes, so must this process."""

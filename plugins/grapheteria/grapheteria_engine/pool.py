@@ -15,6 +15,8 @@ from typing import Any, Iterator
 from gateway_engine import Request, Stopped
 from gateway_engine.log import MAX_TEXT, emit
 
+from .worker import MARK
+
 STOP_GRACE = 3.0  # seconds between asking a worker to end and ending it
 RUNS_PER_WORKER = 200  # so that what nodes leak is bounded
 SPARE = 2  # idle workers that are kept
@@ -125,23 +127,38 @@ class Worker:
             return True
         if not hasattr(os, "waitid"):
             return False
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        try:
+            return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # collected just now
+            return True
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
     def _log(self) -> None:
-        """Pass on what nodes print, each line marked with its run, and not too long."""
-        whole = True
+        """Pass on what nodes print, each line marked with its run, and not too long.
+
+        Whose line it is stands between the lines: the worker writes it there.
+        """
+        whole, run = True, {}
         while line := self.process.stderr.readline(MAX_TEXT):
-            if whole and line.strip():
-                request, said = self.request, line.decode("utf-8", "replace").rstrip()
+            if whole and line.startswith(MARK):
+                run = _mark(line)
+            elif whole and line.strip():
+                said = line.decode("utf-8", "replace").rstrip()
                 self._last = said[:500]
-                fields = {"key": request.key, "workflow": request.workflow} if request else {}
-                emit("info", said, **fields)
+                emit("info", said, **run)
             whole = line.endswith(b"\n")
         self.process.stderr.close()
+
+
+def _mark(line: bytes) -> dict[str, str]:
+    try:
+        run = json.loads(line[len(MARK):])
+        return {"key": str(run["key"]), "workflow": str(run["workflow"])} if run else {}
+    except (ValueError, TypeError, KeyError):  # a node printed it
+        return {}
 
 
 class Pool:

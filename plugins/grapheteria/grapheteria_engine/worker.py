@@ -18,6 +18,7 @@ import threading
 from typing import Any
 
 RUNNING, IDLE = True, False
+MARK = b"\0run "  # begins a line of the log that says whose the following ones are
 
 
 class Worker:
@@ -81,12 +82,14 @@ class Worker:
             self.tell({"busy": True})
             return
         try:
+            mark({"key": job["key"], "workflow": job["workflow"]})
             record = self._record(job)
             if record.status != "succeeded":
                 self._drive(record, job)
-            self.tell({"done": summary(record)})
         finally:
+            mark({})
             self.records.unlock(lock)
+        self.tell({"done": summary(record)})
 
     def _record(self, job: dict[str, Any]) -> Any:
         from .records import Record
@@ -111,6 +114,13 @@ async def _cancellable(run: Any) -> None:
         await run
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+
+
+def mark(run: dict[str, str]) -> None:
+    """Say in the log whose the lines are from here on."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.write(2, b"\n" + MARK + json.dumps(run).encode() + b"\n")
 
 
 def summary(record: Any) -> dict[str, Any]:

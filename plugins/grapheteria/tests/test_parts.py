@@ -1,11 +1,13 @@
 """The parts that need no process."""
 
+import fcntl
 import os
 import shutil
 import tempfile
 import time
 import unittest
 from datetime import date, datetime, timezone
+from unittest import mock
 
 from grapheteria_engine import codec
 from grapheteria_engine.config import Keep
@@ -108,6 +110,22 @@ class Keeping(unittest.TestCase):
         self.assertTrue(self.records.locked("x"))
         self.records.unlock(lock)
         self.assertFalse(self.records.locked("x"))
+
+    def test_a_lock_that_is_removed_while_it_is_taken(self):
+        """Else a second process would take a new file of this name."""
+        path, flock = os.path.join(self.records.locks, "x"), fcntl.flock
+
+        def removed_before(fd, how):
+            if not removed:
+                os.remove(path)
+                removed.append(path)
+            return flock(fd, how)
+
+        removed = []
+        with mock.patch.object(fcntl, "flock", removed_before):
+            lock = self.records.lock("x")
+        self.assertIsNone(self.records.lock("x"))
+        self.records.unlock(lock)
 
     def test_ids(self):
         ids = {run_id(key) for key in ("a", "a/", "a\\", "A", "../a", "", "ä", "x" * 1000, "x" * 1001)}

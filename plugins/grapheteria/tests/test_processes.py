@@ -70,15 +70,13 @@ class Orphan(Node):
         _, future = self.in_background("slow", engine=other)
         self.wait_for(lambda: self.counted(), "the second node")
         self.assertIsInstance(self.engine.get("k", ""), Running)
-        request = self.request("slow")
-        with ThreadPoolExecutor(1) as pool:
-            second = pool.submit(self.engine.run, request)
-            time.sleep(0.5)  # time enough to do it wrong
-            self.assertFalse(second.done() or future.done())
-            self.assertEqual(self.counted(), ["sleep"])
-            request.stop("enough")
-            with self.assertRaises(Stopped):
-                second.result(PATIENCE)
+        request, second = self.in_background("slow")
+        time.sleep(0.5)  # time enough to do it wrong
+        self.assertFalse(second.done() or future.done())
+        self.assertEqual(self.counted(), ["sleep"])
+        request.stop("enough")
+        with self.assertRaises(Stopped):
+            second.result(PATIENCE)
 
     def test_an_interrupted_run_goes_on_where_it_was(self):
         open(self.fixed, "w").close()
@@ -94,6 +92,19 @@ class Orphan(Node):
             file.write("\n\nclass Sleep(Node): ...\n")  # the next process has the new code
         self.assertEqual(self.run_it("long", attempt=2)["attempts"], [1])
         self.assertEqual(self.counted(), ["before", "sleep"])
+
+    def test_edits_take_effect_with_the_next_run(self):
+        engine = self.start(workflows={"code": "code:greeting"})
+        for i, greeting in enumerate(("hello", "good morning", "good evening")):
+            for module in ("nodes.py", "code.py")[: i + 1]:
+                path = os.path.join(self.project, module)
+                with open(path) as file:
+                    text = file.read()
+                with open(path, "w") as file:
+                    file.write(text.replace("hello", greeting).replace("good morning", greeting) + "\n")
+            for workflow in ("greet", "code"):
+                output = engine.run(self.request(workflow, f"{workflow}-{i}"))
+                self.assertEqual(output, {"greeting": f"{greeting} Ada"})
 
     def test_processes_are_bounded_and_used_again(self):
         engine = self.start(processes=2)

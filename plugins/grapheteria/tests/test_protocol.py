@@ -129,11 +129,13 @@ class ProcessTest(unittest.TestCase):
 
     def test_what_nodes_print_is_logged_with_its_run(self):
         client = self.client()
-        client.start("k", "greet")
-        client.update("succeeded")
+        for key in ("k", "l", "m"):  # one after the other, in one process
+            client.start(key, "greet")
+            client.update("succeeded")
         client.end(signal.SIGTERM)
         lines = [json.loads(line) for line in client.log]
         printed = [line for line in lines if line["@message"].startswith("aaaa")]
         self.assertEqual([(len(line["@message"]), line["key"], line["workflow"]) for line in printed],
-                         [(8 << 10, "k", "greet")])
+                         [(8 << 10, key, "greet") for key in ("k", "l", "m")])
+        self.assertFalse([line for line in lines if "\0" in line["@message"]])
         self.assertTrue(all(isinstance(line["@message"], str) and line["@level"] for line in lines))

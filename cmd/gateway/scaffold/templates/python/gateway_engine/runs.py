@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator
 
 from . import engine_pb2 as pb
 from . import wire
-from .model import Failed, Stopped, Succeeded, Waiting
+from .model import Failed, RetryAfter, Stopped, Succeeded, Waiting
 from .request import Reporter, Request
 
 MAX_BATCH = 256 << 10  # bytes of updates that travel in one message
@@ -138,7 +138,10 @@ class Runs:
             run.due = None if left is None else time.monotonic() + left
             self._attach(run, stream)
             self.changed.notify_all()
-        threading.Thread(target=self._execute, args=[run], name=request.key[:40], daemon=True).start()
+        try:
+            threading.Thread(target=self._execute, args=[run], name=request.key[:40], daemon=True).start()
+        except RuntimeError as error:  # no more threads
+            self._finish(run, pb.RunUpdate(failed=wire.failed(RetryAfter(str(error), 1))))
 
     def _again(self, old: Run, stream: Stream | None, start: Callable[[], None]) -> None:
         if old.stream is not stream:
@@ -184,10 +187,10 @@ class Runs:
                 if update.HasField("waiting"):
                     self.parked[run.request.key] = None if run.due is None else max(0.0, run.due - time.monotonic())
                 run.emit_locked(update)
-            self._detach(run)
+            else:
+                run.next()
+            self._detach(run)  # last: a stream with nothing left to say is closed
             self.changed.notify_all()
-        if run.next:
-            run.next()
 
     def cancel(self, stream: Stream, key: str, reason: str) -> None:
         """Stop the run with this key. One that is parked has no thread to say so."""

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/event-gateway/gateway/cmd/gateway/screen"
+	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/engine"
+)
+
+func (a *app) enginesLock() *cobra.Command {
+	check := false
+	c := &cobra.Command{
+		Use: "lock [NAME...]", Short: "Write the checksums of the engines' programs into the configuration",
+		Long: `Write the checksum of each engine's program into the configuration, as sha256.
+From then on the gateway runs these programs and no others: a reload with another
+program is refused until it is locked again. All else in the file stays as it is.
+A running gateway takes the change as any other.
+
+Of a script, the checksum covers the script alone: neither its interpreter nor
+what it imports.`,
+		Example: "  gateway engines lock\n  gateway engines lock --check   # in CI: exit code 1 when a program is another one",
+		RunE:    func(_ *cobra.Command, names []string) error { return a.lock(names, check) },
+	}
+	c.Flags().BoolVar(&check, "check", false, "change nothing; exit code 1 when a checksum is missing or another")
+	return c
+}
+
+// lock is what is known of one engine's pin.
+type lock struct {
+	Engine string `json:"engine"`
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	// Was is what the file says; empty when it says nothing.
+	Was string `json:"was,omitempty"`
+}
+
+func (l lock) same() bool { return l.Was == l.SHA256 }
+
+func (a *app) lock(names []string, check bool) error {
+	path, _ := a.configPath()
+	doc, problems := config.Load(path, config.Options{NoSecrets: true})
+	if problems.Failed() {
+		return problems
+	}
+	if len(names) == 0 {
+		names = sorted(doc.Config.Engines)
+	}
+	locks, err := locksOf(doc, names)
+	if err != nil {
+		return err
+	}
+	if !check {
+		if err := pin(path, locks); err != nil {
+			return err
+		}
+	}
+	if err := a.Show(locks, func() { a.printLocks(locks) }); err != nil {
+		return err
+	}
+	if check && slices.ContainsFunc(locks, func(l lock) bool { return !l.same() }) {
+		return &failure{code: exitFailed}
+	}
+	return nil
+}
+
+func locksOf(doc *config.Document, names []string) (locks []lock, err error) {
+	for _, name := range names {
+		e, ok := doc.Config.Engines[name]
+		if !ok {
+			return nil, usage("no engine %q in %s", name, doc.Path)
+		}
+		sum, sumErr := engine.Checksum(e.Plugin)
+		if sumErr != nil {
+			err = errors.Join(err, fmt.Errorf("engine %s: %w", name, sumErr))
+			continue
+		}
+		locks = append(locks, lock{Engine: name, Path: e.Plugin, SHA256: sum, Was: e.SHA256})
+	}
+	return locks, err
+}
+
+// pin changes the file at once or not at all: a gateway may be watching it.
+func pin(path string, locks []lock) error {
+	before, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	text := before
+	for _, l := range locks {
+		if l.same() {
+			continue
+		}
+		if text, err = config.Pin(path, text, l.Engine, l.SHA256); err != nil {
+			return err
+		}
+	}
+	if bytes.Equal(text, before) {
+		return nil
+	}
+	return replace(path, text)
+}
+
+// replace writes a file beside another and renames it over that.
+func replace(path string, text []byte) (err error) {
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(file.Name()))
+	}
+	return err
+}
+
+func (a *app) printLocks(locks []lock) {
+	rows := make([][]screen.Cell, len(locks))
+	for i, l := range locks {
+		what := screen.Yellow.Text("pinned anew")
+		switch {
+		case l.same():
+			what = screen.Green.Text("pinned")
+		case l.Was == "":
+			what = screen.Yellow.Text("was not pinned")
+		}
+		rows[i] = []screen.Cell{screen.Text(l.Engine), screen.Text(l.SHA256), what, screen.Text(l.Path)}
+	}
+	a.Table([]string{"ENGINE", "SHA256", "", "PROGRAM"}, rows)
+}
