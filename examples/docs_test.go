@@ -4,6 +4,7 @@ package examples
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -42,6 +43,33 @@ func TestConfigurationsInDocs(t *testing.T) {
 	}
 	if found < 3 {
 		t.Errorf("only %d configurations were found", found)
+	}
+}
+
+// Every whole program in the documentation compiles.
+func TestProgramsInDocs(t *testing.T) {
+	files, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range regexp.MustCompile("(?s)```go\n(package main.*?)```").FindAllSubmatch(text, -1) {
+			found++
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "main.go"), block[1])
+			build := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), filepath.Join(dir, "main.go"))
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", file, err, out)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("there are no programs")
 	}
 }
 

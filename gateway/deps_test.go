@@ -155,7 +155,7 @@ func TestFloors(t *testing.T) {
 func TestContractSide(t *testing.T) {
 	places := map[string][]string{
 		"github.com/spf13/cobra":         {"cmd/"},
-		"github.com/hashicorp/go-plugin": {"gateway/engine", "plugins/sdk"},
+		"github.com/hashicorp/go-plugin": {"gateway/engine", "plugins/sdk", "test/compat"},
 		"github.com/hashicorp/go-hclog":  {"gateway/engine", "plugins/sdk"},
 		"modernc.org/":                   {"gateway/store/sqlite/conn"},
 		"github.com/santhosh-tekuri/":    {"gateway/webhook/schema", "test/contract"},

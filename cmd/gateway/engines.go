@@ -1,13 +1,17 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/author"
 	"github.com/event-gateway/gateway/cmd/gateway/operate"
 )
 
 func (a *app) enginesCommand() *cobra.Command {
-	return group("engines", "Look at engines, pin them", a.desk().Engines()...)
+	author := &author.Desk{Screen: &a.Screen, Version: currentBuild().Version}
+	return group("engines", "Look at engines, pin them, write and check them", slices.Concat(a.desk().Engines(), author.Commands())...)
 }
 
 func (a *app) desk() *operate.Desk {

@@ -27,5 +27,9 @@ func TestContract(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	sdktest.Run(t, sdktest.Options{Command: []string{binary}, Workflow: "greet"})
+	sdktest.Run(t, sdktest.Options{
+		Command:   []string{binary},
+		BadConfig: json.RawMessage(`{"surprise": true}`), // it takes none
+		Workflow:  "greet", Slow: "nap", Asks: "approve", Answer: json.RawMessage("true"),
+	})
 }

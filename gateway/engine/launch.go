@@ -259,10 +259,19 @@ func (l *launch) cause(ctx context.Context, err error) error {
 	case strings.Count(line, "|") < 3:
 		return fmt.Errorf("%q is not an engine: it printed %.100q where the handshake should be; "+
 			"an engine is built with the SDK and prints nothing on stdout before it", path, line)
+	case !spoken(line):
+		return fmt.Errorf("%q speaks version %s of the engine contract, this gateway speaks version %d: "+
+			"use a version of the engine that still speaks it, or a newer gateway", path, strings.Split(line, "|")[1], wire.ProtocolVersion)
 	case ctx.Err() != nil:
 		return fmt.Errorf("not ready within %v%s: %w", l.spec.StartTimeout, l.said(), err)
 	}
 	return fmt.Errorf("%w%s", err, l.said())
+}
+
+// spoken tells whether the version in a handshake line is one of ours.
+func spoken(line string) bool {
+	version, err := strconv.Atoi(strings.Split(line, "|")[1])
+	return err == nil && wire.Plugins(nil)[version] != nil
 }
 
 // said quotes the last thing the process printed; often it says why.

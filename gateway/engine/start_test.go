@@ -45,7 +45,7 @@ func TestStartErrorsSayWhatToDo(t *testing.T) {
 		{name: "ends at once", mode: "exit", want: "ended (exit status 3) before it shook hands; its last words: info there is no database"},
 		{name: "says nothing", mode: "mute", timeout: time.Second, want: "did not shake hands within 1s"},
 		{name: "no TLS", mode: "plaintext", want: "speaks without TLS: set `transport: plain`"},
-		{name: "other version", mode: "other-version", want: "incompatible API version"},
+		{name: "other version", mode: "other-version", want: "speaks version 7 of the engine contract, this gateway speaks version 1"},
 		{name: "relative", path: "bin/engine", want: "not an absolute path"},
 		{name: "missing", path: dir + "/nothing", want: "no such file"},
 		{name: "folder", path: dir + "/folder", want: "not a regular file"},

@@ -100,6 +100,19 @@ func (d *durable) Answer(_ context.Context, r *Request) (Result, error) {
 	return Result{Output: r.Input}, nil
 }
 
+// A gateway that connects again may be quicker than the end of its old stream.
+func TestRunMovesToAStreamThatWasThereBefore(t *testing.T) {
+	serve(t, &durable{}, func(t *testing.T, s *service) {
+		first := connect(s)
+		first.start("k")
+		second := connect(s)
+		defer second.drop()
+		first.drop()
+		second.cancelRun("k")
+		want(t, second.heard(), "k retryable cancelled by the gateway: a test")
+	})
+}
+
 func TestAnswerAfterRestart(t *testing.T) {
 	serve(t, &durable{}, func(t *testing.T, s *service) {
 		f := connect(s)

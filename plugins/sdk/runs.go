@@ -211,8 +211,11 @@ func (rs *runs) end(st *stream) {
 			continue
 		}
 		r.out, r.next = nil, nil
-		if !rs.keep {
+		switch {
+		case !rs.keep:
 			r.halt(errDisconnected)
+		case rs.newest != nil && !r.stopping: // it was there before this one ended
+			rs.attach(r, rs.newest)
 		}
 	}
 }

@@ -15,6 +15,7 @@ func byHand(ctx context.Context, o Options) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
 	cmd.Env = append([]string{}, o.Env...)
+	cmd.Dir = o.BaseDir
 	cmd.WaitDelay = time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

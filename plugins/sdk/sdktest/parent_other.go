@@ -6,6 +6,6 @@ import "context"
 
 // Neither can be tried where there are no signals.
 
-func parentDeath(context.Context, Options) error { return nil }
+func parentDeath(context.Context, Options) error { return untried("no signals here") }
 
-func interrupt(context.Context, *process, Options) error { return nil }
+func interrupt(context.Context, *process, Options) error { return untried("no signals here") }

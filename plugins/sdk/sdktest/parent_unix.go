@@ -3,54 +3,50 @@
 package sdktest
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
-	"github.com/event-gateway/gateway/plugins/sdk/wire"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 )
 
-// parentTimeout is a few looks at the parent's id, one a second.
-const parentTimeout = 5 * time.Second
+// parentTimeout is a few looks at the parent's id, one a second, and the time
+// that runs have to end.
+const parentTimeout = 5*time.Second + stopTimeout
 
-// parentDeath puts a shell between us and the engine, and kills it. The
-// engine's standard output closes when it ends.
+// parentDeath puts a shell between us and the engine, and kills it, in the
+// middle of a run where there is a slow one. The engine's standard output
+// closes when it ends.
 func parentDeath(ctx context.Context, o Options) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout+parentTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", `"$@" & wait`, "sh"}, o.Command...)...)
-	cmd.Env = append(o.Env[:len(o.Env):len(o.Env)], wire.CookieKey+"="+wire.CookieValue, "PLUGIN_PROTOCOL_VERSIONS=1")
-	ownGroup(cmd)
-	stdout, err := cmd.StdoutPipe()
+	r, err := startRaw(ctx, o, "/bin/sh", "-c", `"$@" & wait`, "sh")
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	defer r.kill()
+	if err := r.orphan(ctx, o); err != nil {
+		return &spoken{err, r.stderr.Last()}
+	}
+	return nil
+}
+
+func (r *raw) orphan(ctx context.Context, o Options) error {
+	t, err := newTalk(ctx, r, o.nonce)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		killGroup(cmd)
-		_ = cmd.Wait()
-	}()
-	r := bufio.NewReader(stdout)
-	line, err := r.ReadString('\n')
-	if err != nil || !strings.HasPrefix(line, "1|") {
-		return fmt.Errorf("want a handshake on the standard output, got %q, %v", line, err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		return err
-	}
-	return within(ctx, parentTimeout, func() error {
-		for {
-			if _, err := r.ReadByte(); err != nil {
-				return nil
-			}
+	defer t.cancel()
+	if o.Slow != "" {
+		if err := t.underWay("orphaned", o); err != nil {
+			return err
 		}
-	})
+	}
+	if err := r.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	if err := within(ctx, parentTimeout, r.lines); err != nil {
+		return err
+	}
+	return trace.Leftovers(r.mark)
 }
 
 // interrupt is what the whole group of a terminal gets at Ctrl-C.

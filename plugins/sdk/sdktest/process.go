@@ -1,17 +1,15 @@
 package sdktest
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -19,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
@@ -28,39 +27,73 @@ type process struct {
 	client *plugin.Client
 	cmd    *exec.Cmd
 	conn   plugin.ClientProtocol
-	stderr *head
+	stderr *trace.Output
 	mark   string // in the environment of the engine and of what it starts
+	nonce  string
+	folder string // of its socket
 }
 
 // startTimeout is what gateway.yaml has as limits.start_timeout.
 const startTimeout = 10 * time.Second
 
-// start starts the engine and shakes hands. Everything of go-plugin that can
-// hang is called in a goroutine of its own.
-func start(ctx context.Context, o Options, mtls bool) (*process, error) {
+// start starts the engine and shakes hands, with mutual TLS unless changed.
+// Everything of go-plugin that can hang is called in a goroutine of its own.
+func start(ctx context.Context, o Options, change ...func(*plugin.ClientConfig)) (*process, error) {
 	if len(o.Command) == 0 {
 		return nil, errors.New("no Options.Command")
 	}
-	p := &process{cmd: exec.Command(o.Command[0], o.Command[1:]...), stderr: &head{limit: 1 << 20}}
-	p.mark = "SDKTEST_MARK=" + rand.Text()
-	p.cmd.Env = append(o.Env[:len(o.Env):len(o.Env)], wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage), p.mark)
-	ownGroup(p.cmd)
-	config := clientConfig(p.cmd, p.stderr)
-	if mtls {
-		var certificate string
-		var err error
-		if config.TLSConfig, certificate, err = wire.ClientTLS(); err != nil {
-			return nil, err
-		}
-		p.cmd.Env = append(p.cmd.Env, wire.ClientCertEnv+"="+certificate)
+	p := &process{cmd: exec.Command(o.Command[0], o.Command[1:]...), stderr: &trace.Output{}}
+	p.mark, p.nonce = trace.NewMark(), o.nonce
+	var err error
+	if p.folder, err = os.MkdirTemp("", "sdktest-"); err != nil {
+		return nil, err
 	}
-	p.client = plugin.NewClient(config)
+	p.cmd.Env = environment(o, p.mark, p.folder)
+	p.cmd.Dir = o.BaseDir
+	ownGroup(p.cmd)
+	c := clientConfig(p.cmd, p.stderr)
+	if err := mutual(c); err != nil {
+		return nil, err
+	}
+	for _, f := range change {
+		f(c)
+	}
+	p.client = plugin.NewClient(c)
 	if err := within(ctx, startTimeout+time.Second, p.connect); err != nil {
 		p.kill()
-		return nil, fmt.Errorf("start: %w; it said: %q", err, p.stderr)
+		return nil, p.spoken(fmt.Errorf("start: %w", err))
 	}
 	return p, nil
 }
+
+// mutual is the handshake with mutual TLS.
+func mutual(c *plugin.ClientConfig) error {
+	config, certificate, err := wire.ClientTLS()
+	if err != nil {
+		return err
+	}
+	c.TLSConfig = config
+	c.Cmd.Env = append(c.Cmd.Env, wire.ClientCertEnv+"="+certificate)
+	return nil
+}
+
+// plain is the handshake of `transport: plain`.
+func plain(c *plugin.ClientConfig) {
+	c.TLSConfig = nil
+	c.Cmd.Env = slices.DeleteFunc(c.Cmd.Env, func(env string) bool { return strings.HasPrefix(env, wire.ClientCertEnv+"=") })
+}
+
+// newer is that of a gateway of years to come, which still knows version 1.
+func newer(c *plugin.ClientConfig) { c.VersionedPlugins[2] = c.VersionedPlugins[1] }
+
+// environment is what the gateway gives an engine, and a mark of ours.
+func environment(o Options, mark, folder string) []string {
+	return append(o.Env[:len(o.Env):len(o.Env)],
+		wire.MaxMessageEnv+"="+strconv.Itoa(o.MaxMessage), plugin.EnvUnixSocketDir+"="+folder, mark)
+}
+
+// spoken adds to an error what the engine said.
+func (p *process) spoken(err error) error { return &spoken{err, p.stderr.Last()} }
 
 func (p *process) connect() error {
 	conn, err := p.client.Client()
@@ -94,19 +127,19 @@ func clientConfig(cmd *exec.Cmd, stderr io.Writer) *plugin.ClientConfig {
 }
 
 // configured starts an engine that is ready for runs.
-func configured(ctx context.Context, o Options, mtls bool) (*process, error) {
-	p, err := start(ctx, o, mtls)
+func configured(ctx context.Context, o Options, change ...func(*plugin.ClientConfig)) (*process, error) {
+	p, err := start(ctx, o, change...)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.configure(ctx, o, o.Config); err != nil {
+	if err := configure(ctx, p, o, o.Config); err != nil {
 		p.kill()
-		return nil, err
+		return nil, p.spoken(err)
 	}
 	return p, nil
 }
 
-func (p *process) configure(ctx context.Context, o Options, config []byte) error {
+func configure(ctx context.Context, p enginev1.EngineServiceClient, o Options, config []byte) error {
 	if config == nil {
 		config = []byte("null")
 	}
@@ -140,6 +173,7 @@ const (
 func (p *process) kill() {
 	killGroup(p.cmd)
 	_ = within(context.Background(), stopTimeout, func() error { p.client.Kill(); return nil })
+	_ = os.RemoveAll(p.folder)
 }
 
 // gone waits for the process to exit by itself.
@@ -158,36 +192,6 @@ func (p *process) gone(ctx context.Context, limit time.Duration) error {
 	return nil
 }
 
-// leftovers waits until nothing is left of what the engine started. Only
-// Linux can tell.
-func (p *process) leftovers() error {
-	var left []string
-	for until := time.Now().Add(leftTime); ; time.Sleep(20 * time.Millisecond) {
-		if left = marked(p.mark); len(left) == 0 {
-			return nil
-		}
-		if time.Now().After(until) {
-			return fmt.Errorf("the engine is gone, but not what it started: %q", left)
-		}
-	}
-}
-
-// leftTime is how long something may outlive its engine.
-const leftTime = 2 * time.Second
-
-// marked are the command lines of all processes with this environment.
-func marked(mark string) []string {
-	var out []string
-	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, path := range environs {
-		if env, err := os.ReadFile(path); err == nil && bytes.Contains(env, []byte(mark)) {
-			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-			out = append(out, string(bytes.ReplaceAll(bytes.TrimRight(line, "\x00"), []byte{0}, []byte{' '})))
-		}
-	}
-	return out
-}
-
 // within calls f, and gives up on it after limit.
 func within(ctx context.Context, limit time.Duration, f func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer after %s", limit))
@@ -200,24 +204,4 @@ func within(ctx context.Context, limit time.Duration, f func() error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// head keeps the beginning of what an engine says.
-type head struct {
-	limit int
-	mu    sync.Mutex
-	said  bytes.Buffer
-}
-
-func (h *head) Write(b []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.said.Write(b[:min(len(b), max(0, h.limit-h.said.Len()))])
-	return len(b), nil
-}
-
-func (h *head) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.said.String()
 }

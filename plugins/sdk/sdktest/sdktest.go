@@ -7,8 +7,11 @@ package sdktest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"time"
 )
@@ -21,9 +24,11 @@ type Options struct {
 	Env []string
 	// Config is a configuration that it takes; nil is none.
 	Config json.RawMessage
-	// BaseDir is the folder where relative paths in Config start.
+	// BaseDir is the folder where relative paths in Config start, and where
+	// the engine runs; empty is here.
 	BaseDir string
-	// Workflow succeeds with Input, soon.
+	// Workflow succeeds with Input, soon. Without one it is the first that the
+	// engine lists and that needs no input.
 	Workflow string
 	Input    json.RawMessage
 
@@ -32,37 +37,49 @@ type Options struct {
 	// Slow is a workflow that goes on for a minute at least, unless it is
 	// cancelled; without it cancel, deadline and crash are not tried.
 	Slow string
-	// Asks is a workflow that waits for an answer, and succeeds with Input as
-	// the answer; without it this is not tried.
-	Asks string
+	// Asks is a workflow that waits for an answer, and succeeds with Answer,
+	// which is Input when there is none; without it this is not tried.
+	Asks   string
+	Answer json.RawMessage
 	// MaxMessage is the limit that is set, in bytes; 8 MiB when 0.
 	MaxMessage int
+
+	// nonce makes the keys of a trial new to an engine that remembers.
+	nonce string
 }
 
 // Verdict is what became of one promise.
 type Verdict struct {
-	// Name of the trial, and the Promise that it tries, in a sentence.
-	Name, Promise string
+	// Name of the trial, the Promise that it tries, and Advice for an engine
+	// that breaks it, in a sentence each.
+	Name, Promise, Advice string
 	// Err is nil when the promise was kept.
 	Err error
+	// Said is the end of what the engine wrote to its standard error in a
+	// trial that it failed.
+	Said string
 	// Untried tells why there was no trial; empty when there was one.
 	Untried string
 	// Took is how long the trial ran.
 	Took time.Duration
 }
 
-// Check tries every promise, one after the other.
-func Check(ctx context.Context, o Options) []Verdict {
-	var out []Verdict
-	for _, t := range trials() {
-		out = append(out, t.try(ctx, o))
+// Check tries every promise, one after the other, each when it is asked for.
+func Check(ctx context.Context, o Options) iter.Seq[Verdict] {
+	return func(yield func(Verdict) bool) {
+		o := complete(ctx, o)
+		for _, t := range trials() {
+			if ctx.Err() != nil || !yield(t.try(ctx, o)) {
+				return
+			}
+		}
 	}
-	return out
 }
 
 // Run tries every promise as a subtest.
 func Run(t *testing.T, o Options) {
 	t.Helper()
+	o = complete(t.Context(), o)
 	for _, trial := range trials() {
 		t.Run(trial.name, func(t *testing.T) {
 			v := trial.try(t.Context(), o)
@@ -70,7 +87,7 @@ func Run(t *testing.T, o Options) {
 				t.Logf("not tried: %s", v.Untried)
 			}
 			if v.Err != nil {
-				t.Errorf("%s: %v", v.Promise, v.Err)
+				t.Errorf("%s: %v\n%s\nthe engine said: %s", v.Promise, v.Err, v.Advice, v.Said)
 			}
 		})
 	}
@@ -78,7 +95,7 @@ func Run(t *testing.T, o Options) {
 
 // trial tries one promise with a process of its own.
 type trial struct {
-	name, promise string
+	name, promise, advice string
 	// needs names the option without which it can't be tried.
 	needs func(Options) (option string, there bool)
 	run   func(ctx context.Context, o Options) error
@@ -88,23 +105,41 @@ type trial struct {
 const patience = 60 * time.Second
 
 func (t trial) try(ctx context.Context, o Options) Verdict {
-	v := Verdict{Name: t.name, Promise: t.promise}
+	v := Verdict{Name: t.name, Promise: t.promise, Advice: t.advice}
 	if t.needs != nil {
 		if option, there := t.needs(o); !there {
 			v.Untried = "no " + option
 			return v
 		}
 	}
-	if o.MaxMessage == 0 {
-		o.MaxMessage = 8 << 20
-	}
+	o.nonce = rand.Text()[:8] + "-"
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no end after %s", patience))
 	defer cancel()
 	began := time.Now()
 	v.Err = t.run(ctx, o)
 	v.Took = time.Since(began)
+	if said, ok := errors.AsType[*spoken](v.Err); ok {
+		v.Err, v.Said = said.err, said.said
+	}
+	if no, ok := errors.AsType[untried](v.Err); ok {
+		v.Err, v.Untried = nil, string(no)
+	}
 	return v
 }
+
+// untried is why a trial turned out to be none.
+type untried string
+
+func (u untried) Error() string { return string(u) }
+
+// spoken is an error, and what the engine wrote about it.
+type spoken struct {
+	err  error
+	said string
+}
+
+func (s *spoken) Error() string { return s.err.Error() }
+func (s *spoken) Unwrap() error { return s.err }
 
 func slow(o Options) (string, bool)      { return "Options.Slow", o.Slow != "" }
 func asks(o Options) (string, bool)      { return "Options.Asks", o.Asks != "" }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -14,20 +15,23 @@ import (
 
 // talk is one Run stream.
 type talk struct {
+	nonce  string // before every key on the stream
 	stream enginev1.EngineService_RunClient
 	cancel context.CancelFunc
 	heard  chan *enginev1.RunUpdate // closed when the stream ends
 	err    error                    // why it ended; read after heard is closed
 }
 
-func (p *process) talk(ctx context.Context) (*talk, error) {
+func (p *process) talk(ctx context.Context) (*talk, error) { return newTalk(ctx, p, p.nonce) }
+
+func newTalk(ctx context.Context, engine enginev1.EngineServiceClient, nonce string) (*talk, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	stream, err := p.Run(ctx)
+	stream, err := engine.Run(ctx)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
-	t := &talk{stream: stream, cancel: cancel, heard: make(chan *enginev1.RunUpdate, 1024)}
+	t := &talk{nonce: nonce, stream: stream, cancel: cancel, heard: make(chan *enginev1.RunUpdate, 1024)}
 	go t.listen()
 	return t, nil
 }
@@ -41,6 +45,7 @@ func (t *talk) listen() {
 			return
 		}
 		for _, update := range m.Updates {
+			update.Key = strings.TrimPrefix(update.Key, t.nonce)
 			t.heard <- update
 		}
 	}
@@ -85,8 +90,13 @@ func ends(m *enginev1.RunUpdate) bool {
 	return m.GetSucceeded() != nil || m.GetFailed() != nil
 }
 
-// start sends a Start. The event is the same for all trials.
+// start sends a Start.
 func (t *talk) start(key, workflow string, input []byte, change ...func(*enginev1.Start)) error {
+	return t.send(startCommand(key, workflow, input, change...))
+}
+
+// startCommand is a Start. The event is the same for all trials.
+func startCommand(key, workflow string, input []byte, change ...func(*enginev1.Start)) *enginev1.Command {
 	now := timestamppb.Now()
 	m := &enginev1.Start{
 		Key: key, Workflow: workflow, Input: input, Attempt: 1, FirstAttemptAt: now,
@@ -100,11 +110,25 @@ func (t *talk) start(key, workflow string, input []byte, change ...func(*enginev
 	for _, c := range change {
 		c(m)
 	}
-	return t.send(&enginev1.Command{Command: &enginev1.Command_Start{Start: m}})
+	return &enginev1.Command{Command: &enginev1.Command_Start{Start: m}}
+}
+
+func cancelCommand(key string) *enginev1.Command {
+	return &enginev1.Command{Command: &enginev1.Command_Cancel{Cancel: &enginev1.Cancel{Key: key, Reason: "sdktest"}}}
 }
 
 // send sends commands in one message.
 func (t *talk) send(commands ...*enginev1.Command) error {
+	for _, c := range commands {
+		switch c := c.Command.(type) {
+		case *enginev1.Command_Start:
+			c.Start.Key = t.nonce + c.Start.Key
+		case *enginev1.Command_Cancel:
+			c.Cancel.Key = t.nonce + c.Cancel.Key
+		case *enginev1.Command_Answer:
+			c.Answer.Key = t.nonce + c.Answer.Key
+		}
+	}
 	return t.stream.Send(&enginev1.RunRequest{Commands: commands})
 }
 

@@ -8,41 +8,77 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-plugin"
+
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 )
 
 // trials are all promises, the simple ones first.
 func trials() []trial {
 	return append([]trial{
-		{name: "handshake", promise: "shakes hands with mutual TLS and answers", run: handshake(true)},
-		{name: "plain", promise: "shakes hands without TLS and answers", run: handshake(false)},
-		{name: "by-hand", promise: "explains itself when started by hand", run: byHand},
-		{name: "describe", promise: "tells its name and each workflow once", run: with(describe)},
-		{name: "configure", promise: "takes its configuration", run: with(nothing)},
-		{name: "configure-bad", promise: "says what is wrong with a bad configuration", needs: badConfig, run: configureBad},
-		{name: "check", promise: "takes a route to its workflow and, if it can tell, no other", run: with(check)},
-		{name: "get-unknown", promise: "knows that it doesn't know a run", run: with(getUnknown)},
-		{name: "logs", promise: "logs lines that can be read", run: with(logs)},
-		{name: "shutdown", promise: "exits when told to", run: with(shutdown)},
-		{name: "interrupt", promise: "leaves an interrupt of the terminal to the gateway", run: with(interrupt)},
-		{name: "parent-death", promise: "exits when the gateway is gone", run: parentDeath},
+		{name: "handshake", promise: "shakes hands with mutual TLS and answers",
+			advice: "Read PLUGIN_CLIENT_CERT, show a certificate for localhost in the sixth field of the handshake, and serve grpc.health.v1 with the service \"plugin\".",
+			run:    handshake()},
+		{name: "plain", promise: "shakes hands without TLS and answers",
+			advice: "Without PLUGIN_CLIENT_CERT serve without TLS, and leave the sixth field empty.",
+			run:    handshake(plain)},
+		{name: "stranger", promise: "with mutual TLS, answers nobody but the gateway",
+			advice: "Demand a client certificate, and trust only the one in PLUGIN_CLIENT_CERT.",
+			run:    with(stranger)},
+		{name: "version", promise: "speaks version 1 with a gateway that also knows a newer one",
+			advice: "Answer with the newest version of PLUGIN_PROTOCOL_VERSIONS that you know: 1.",
+			run:    handshake(newer)},
+		{name: "by-hand", promise: "explains itself when started by hand",
+			advice: "Without EVENT_GATEWAY_ENGINE in the environment say what the program is, and exit with 1.",
+			run:    byHand},
+		{name: "describe", promise: "tells its name and each workflow once",
+			advice: "Give a name, and list each workflow once.",
+			run:    with(describe)},
+		{name: "configure", promise: "takes its configuration",
+			advice: "Answer Configure without problems when the configuration is right.",
+			run:    with(nothing)},
+		{name: "configure-bad", promise: "says what is wrong with a bad configuration",
+			advice: "Answer Configure with a problem for each mistake: its path and a message.",
+			needs:  badConfig, run: configureBad},
+		{name: "check", promise: "takes a route to its workflow and, if it can tell, no other",
+			advice: "Answer Check for a workflow of yours without problems; claim ABILITY_CHECK only if others get one.",
+			run:    with(check)},
+		{name: "get-unknown", promise: "knows that it doesn't know a run",
+			advice: "Answer Get with unknown for a key that was never started.",
+			run:    with(getUnknown)},
+		{name: "logs", promise: "logs lines that can be read, also of many runs at once",
+			advice: "Write each line to the standard error in one piece: text, or JSON with the strings @level and @message.",
+			run:    talking(logs)},
+		{name: "stdout", promise: "prints the handshake first, and then no line that is too long",
+			advice: "Print nothing before the handshake, and better nothing after it: log to the standard error.",
+			run:    stdout},
+		{name: "shutdown", promise: "exits when told to",
+			advice: "Serve plugin.GRPCController/Shutdown: answer, then exit.",
+			run:    with(shutdown)},
+		{name: "interrupt", promise: "leaves an interrupt of the terminal to the gateway",
+			advice: "Ignore SIGINT: a terminal sends it to every process, and the gateway decides.",
+			run:    with(interrupt)},
+		{name: "parent-death", promise: "exits when the gateway is gone, and leaves nothing behind",
+			advice: "Look at the parent's process id once a second; when it changes, stop what runs, and exit.",
+			run:    parentDeath},
 	}, runTrials()...)
 }
 
 // with gives a trial an engine that is configured, and takes it away.
 func with(f func(context.Context, *process, Options) error) func(context.Context, Options) error {
 	return func(ctx context.Context, o Options) error {
-		p, err := configured(ctx, o, true)
+		p, err := configured(ctx, o)
 		if err != nil {
 			return err
 		}
 		err = f(ctx, p, o)
 		p.kill()
 		if err == nil {
-			err = p.leftovers()
+			err = trace.Leftovers(p.mark)
 		}
 		if err != nil {
-			return fmt.Errorf("%w; the engine said: %.2000q", err, p.stderr)
+			return p.spoken(err)
 		}
 		return nil
 	}
@@ -62,26 +98,33 @@ func talking(f func(context.Context, *process, *talk, Options) error) func(conte
 
 func nothing(context.Context, *process, Options) error { return nil }
 
-func handshake(mtls bool) func(context.Context, Options) error {
+func handshake(change ...func(*plugin.ClientConfig)) func(context.Context, Options) error {
 	return func(ctx context.Context, o Options) error {
-		p, err := configured(ctx, o, mtls)
+		p, err := configured(ctx, o, change...)
 		if err != nil {
 			return err
 		}
 		defer p.kill()
-		if v := p.client.NegotiatedVersion(); v != 1 {
-			return fmt.Errorf("version %d, want 1", v)
+		if err := p.answers(ctx, o); err != nil {
+			return p.spoken(err)
 		}
-		if err := within(ctx, callTimeout, p.conn.Ping); err != nil {
-			return fmt.Errorf("ping: %w", err)
-		}
-		t, err := p.talk(ctx)
-		if err != nil {
-			return err
-		}
-		defer t.cancel()
-		return t.succeed("handshake", o)
+		return nil
 	}
+}
+
+func (p *process) answers(ctx context.Context, o Options) error {
+	if v := p.client.NegotiatedVersion(); v != 1 {
+		return fmt.Errorf("it speaks version %d, want 1", v)
+	}
+	if err := within(ctx, callTimeout, p.conn.Ping); err != nil {
+		return fmt.Errorf("health of service %q: %w", plugin.GRPCServiceName, err)
+	}
+	t, err := p.talk(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.cancel()
+	return t.succeed("handshake", o)
 }
 
 func describe(ctx context.Context, p *process, _ Options) error {
@@ -108,12 +151,12 @@ func describe(ctx context.Context, p *process, _ Options) error {
 }
 
 func configureBad(ctx context.Context, o Options) error {
-	p, err := start(ctx, o, true)
+	p, err := start(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer p.kill()
-	err = p.configure(ctx, o, o.BadConfig)
+	err = configure(ctx, p, o, o.BadConfig)
 	no, ok := errors.AsType[*refused](err)
 	if !ok {
 		return fmt.Errorf("want problems, got %v", err)
@@ -159,29 +202,11 @@ func can(d *enginev1.DescribeResponse, ability enginev1.Ability) bool {
 	return false
 }
 
-func getUnknown(ctx context.Context, p *process, _ Options) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	out, err := p.Get(ctx, &enginev1.GetRequest{Key: "never-started"})
-	if err != nil {
-		return err
-	}
-	if out.GetUnknown() == nil {
-		return fmt.Errorf("want unknown, got %v", out)
-	}
-	return nil
-}
-
 // maxLine is where a line of the log would be torn.
 const maxLine = 64 << 10
 
-func logs(ctx context.Context, p *process, o Options) error {
-	t, err := p.talk(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.cancel()
-	if err := t.succeed("logs", o); err != nil {
+func logs(ctx context.Context, p *process, t *talk, o Options) error {
+	if err := concurrent(ctx, p, t, o); err != nil {
 		return err
 	}
 	for line := range strings.Lines(p.stderr.String()) {

@@ -1,5 +1,5 @@
-// Command engine has every power that the SDK knows, and on request a defect
-// for the suite to find.
+// Command engine has every power that the SDK knows. It remembers its runs in
+// the folder of its configuration, a file each.
 package main
 
 import (
@@ -7,34 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"syscall"
+	"path/filepath"
 
 	"github.com/event-gateway/gateway/plugins/sdk"
 )
 
 type engine struct {
-	defect string
+	folder string
 	config struct {
 		Greeting string `json:"greeting"`
 	}
 }
 
-func main() { sdk.Serve(&engine{defect: os.Getenv("DEFECT")}) }
+func main() { sdk.Serve(&engine{}) }
 
 func (e *engine) Configure(_ context.Context, c *sdk.Config) error {
-	if e.defect == "credulous" {
-		return nil
-	}
+	e.folder = c.BaseDir
 	return c.Decode(&e.config)
 }
 
 func (e *engine) Describe(context.Context) (sdk.Description, error) {
-	d := sdk.Description{Name: "engine", Workflows: []sdk.Workflow{{Name: "quick"}, {Name: "slow"}, {Name: "ask"}}}
-	if e.defect == "twice" {
-		d.Workflows = append(d.Workflows, sdk.Workflow{Name: "quick"})
-	}
-	return d, nil
+	return sdk.Description{Name: "engine", Workflows: []sdk.Workflow{{Name: "quick"}, {Name: "slow"}, {Name: "ask"}}}, nil
 }
 
 func (e *engine) Run(ctx context.Context, r *sdk.Request) (sdk.Result, error) {
@@ -43,10 +36,10 @@ func (e *engine) Run(ctx context.Context, r *sdk.Request) (sdk.Result, error) {
 	case "quick":
 		return e.quick(r)
 	case "slow":
-		return e.slow(ctx)
+		<-ctx.Done()
+		return sdk.Result{}, ctx.Err()
 	case "ask":
-		answer, err := r.Wait(ctx, sdk.Prompt{Text: "well?"})
-		return sdk.Result{Output: answer}, err
+		return e.ask(ctx, r)
 	}
 	return sdk.Result{}, sdk.Permanent(errors.New("unknown workflow"))
 }
@@ -55,31 +48,41 @@ func (e *engine) quick(r *sdk.Request) (sdk.Result, error) {
 	r.Progress("half", "half of it", 0.5)
 	sdk.Logger().Info("quick", "key", r.Key)
 	fmt.Println("what is printed must not disturb")
-	switch e.defect {
-	case "bad-log":
-		fmt.Fprintln(os.Stderr, `{"@level":"info","@message":7}`)
-	case "dies":
-		os.Exit(3)
-	case "refuses":
-		return sdk.Result{}, sdk.Permanent(errors.New("no"))
-	}
-	return sdk.Result{Output: e.config.Greeting}, nil
+	return sdk.Result{Output: e.config.Greeting}, e.remember(r.Key, "succeeded")
 }
 
-func (e *engine) slow(ctx context.Context) (sdk.Result, error) {
-	switch e.defect {
-	case "deaf":
-		select {}
-	case "hasty":
-		<-ctx.Done()
-		return sdk.Result{}, sdk.Permanent(ctx.Err())
-	case "leaky":
-		cmd := exec.Command("/bin/sleep", "20")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := cmd.Start(); err != nil {
-			return sdk.Result{}, err
-		}
+func (e *engine) ask(ctx context.Context, r *sdk.Request) (sdk.Result, error) {
+	if err := e.remember(r.Key, "waiting"); err != nil {
+		return sdk.Result{}, err
 	}
-	<-ctx.Done()
-	return sdk.Result{}, ctx.Err()
+	answer, err := r.Wait(ctx, sdk.Prompt{Text: "well?"})
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	return sdk.Result{Output: answer}, e.remember(r.Key, "succeeded")
 }
+
+// Answer goes on with a run that an earlier process left waiting.
+func (e *engine) Answer(_ context.Context, r *sdk.Request) (sdk.Result, error) {
+	return sdk.Result{Output: r.Input}, e.remember(r.Key, "succeeded")
+}
+
+// Get tells of runs that ended, or that an earlier process left waiting.
+func (e *engine) Get(_ context.Context, key, _ string) (sdk.State, error) {
+	text, err := os.ReadFile(e.file(key))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return sdk.State{}, nil
+	case err != nil:
+		return sdk.State{}, err
+	case string(text) == "waiting":
+		return sdk.State{Status: sdk.Waiting, Prompt: sdk.Prompt{Text: "well?"}}, nil
+	}
+	return sdk.State{Status: sdk.Succeeded, Result: sdk.Result{Output: e.config.Greeting}}, nil
+}
+
+func (e *engine) remember(key, state string) error {
+	return os.WriteFile(e.file(key), []byte(state), 0o600)
+}
+
+func (e *engine) file(key string) string { return filepath.Join(e.folder, "key-"+key) }

@@ -1,0 +1,205 @@
+package sdktest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+)
+
+// needs wants an ability that the engine may have and need not have.
+func (p *process) needs(ctx context.Context, ability enginev1.Ability) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	d, err := p.Describe(ctx, &enginev1.DescribeRequest{})
+	if err != nil {
+		return err
+	}
+	if !can(d, ability) {
+		return untried("it doesn't say that it has " + ability.String())
+	}
+	return nil
+}
+
+func (p *process) get(ctx context.Context, key string) (*enginev1.GetResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return p.Get(ctx, &enginev1.GetRequest{Key: p.nonce + key})
+}
+
+func getUnknown(ctx context.Context, p *process, _ Options) error {
+	out, err := p.get(ctx, "never-started")
+	if err != nil {
+		return err
+	}
+	if out.GetUnknown() == nil {
+		return fmt.Errorf("want unknown, got %v", out)
+	}
+	return nil
+}
+
+func getRunning(ctx context.Context, p *process, t *talk, o Options) error {
+	if err := t.underWay("asked-for", o); err != nil {
+		return err
+	}
+	out, err := p.get(ctx, "asked-for")
+	if err != nil {
+		return err
+	}
+	known := p.needs(ctx, enginev1.Ability_ABILITY_GET) == nil
+	if out.GetSucceeded() != nil || out.GetFailed() != nil || known && out.GetRunning() == nil {
+		return fmt.Errorf("want running, or unknown if it can't tell; got %v", out)
+	}
+	return nil
+}
+
+// getEnded: what it takes for running is never recorded as ended.
+func getEnded(ctx context.Context, p *process, t *talk, o Options) error {
+	if err := t.succeed("over", o); err != nil {
+		return err
+	}
+	out, err := p.get(ctx, "over")
+	if err != nil {
+		return err
+	}
+	if out.GetSucceeded() == nil && out.GetUnknown() == nil {
+		return fmt.Errorf("want succeeded, or unknown if it doesn't remember; got %v", out)
+	}
+	return nil
+}
+
+// getAttach breaks the stream in the middle of a run, as a gateway does that
+// is killed, and wants the run's end on the next.
+func getAttach(ctx context.Context, p *process, o Options) error {
+	if err := p.needs(ctx, enginev1.Ability_ABILITY_GET); err != nil {
+		return err
+	}
+	first, err := p.talk(ctx)
+	if err != nil {
+		return err
+	}
+	defer first.cancel()
+	if err := first.underWay("kept", o); err != nil {
+		return err
+	}
+	first.cancel()
+	second, err := p.talk(ctx)
+	if err != nil {
+		return err
+	}
+	defer second.cancel()
+	out, err := p.get(ctx, "kept")
+	if err != nil || out.GetRunning() == nil {
+		return fmt.Errorf("want running after the stream broke, got %v, %v", out, err)
+	}
+	if err := second.send(cancelCommand("kept")); err != nil {
+		return err
+	}
+	if _, err := second.end("kept", stopTimeout); err != nil {
+		return fmt.Errorf("on the second stream: %w", err)
+	}
+	return nil
+}
+
+// asked starts a run and waits until it waits.
+func (t *talk) asked(key string, o Options) error {
+	if err := t.start(key, o.Asks, o.Input); err != nil {
+		return err
+	}
+	for {
+		m, err := t.next(runTimeout)
+		if err != nil {
+			return err
+		}
+		if ends(m) {
+			return fmt.Errorf("Options.Asks ended without a question: %v", m)
+		}
+		if m.GetWaiting() != nil {
+			return nil
+		}
+	}
+}
+
+// reply answers a run and wants its success.
+func (t *talk) reply(key string, o Options) error {
+	text := o.Answer
+	if text == nil {
+		text = o.Input
+	}
+	if len(text) == 0 {
+		text = json.RawMessage("null")
+	}
+	err := t.send(&enginev1.Command{Command: &enginev1.Command_Answer{Answer: &enginev1.Answer{Key: key, Input: text}}})
+	if err != nil {
+		return err
+	}
+	m, err := t.end(key, runTimeout)
+	if err != nil {
+		return err
+	}
+	return succeeded(m)
+}
+
+func answer(_ context.Context, _ *process, t *talk, o Options) error {
+	if err := t.asked("asking", o); err != nil {
+		return err
+	}
+	if m, err := t.next(quietTime); !errors.Is(err, errQuiet) {
+		return fmt.Errorf("it did not wait: %v, %v", m, err)
+	}
+	return t.reply("asking", o)
+}
+
+// answerLate kills the engine while a run waits.
+func answerLate(ctx context.Context, o Options) error {
+	err := talking(func(ctx context.Context, p *process, t *talk, o Options) error {
+		if err := p.needs(ctx, enginev1.Ability_ABILITY_ANSWER); err != nil {
+			return err
+		}
+		return t.asked("patient", o)
+	})(ctx, o)
+	if err != nil {
+		return err
+	}
+	return talking(func(ctx context.Context, p *process, t *talk, o Options) error {
+		out, err := p.get(ctx, "patient")
+		if err != nil || out.GetWaiting() == nil {
+			return fmt.Errorf("want waiting, got %v, %v", out, err)
+		}
+		return t.reply("patient", o)
+	})(ctx, o)
+}
+
+// restart does a run, kills the engine in the middle of another, and gives a
+// new process both keys again.
+func restart(ctx context.Context, o Options) error {
+	again := func(m *enginev1.Start) { m.Attempt = 2 }
+	err := talking(func(_ context.Context, _ *process, t *talk, o Options) error {
+		if err := t.succeed("again", o); err != nil || o.Slow == "" {
+			return err
+		}
+		return t.underWay("again-slow", o)
+	})(ctx, o)
+	if err != nil {
+		return err
+	}
+	return talking(func(_ context.Context, _ *process, t *talk, o Options) error {
+		if err := t.succeed("again", o, again); err != nil || o.Slow == "" {
+			return err
+		}
+		if err := t.start("again-slow", o.Slow, o.Input, again); err != nil {
+			return err
+		}
+		m, err := t.next(settle)
+		if errors.Is(err, errQuiet) || err == nil && m.GetFailed() == nil {
+			return nil
+		}
+		return fmt.Errorf("run %q again: %v, %v", "again-slow", m, err)
+	})(ctx, o)
+}
+
+// settle is long enough for a run to be under way.
+const settle = 300 * time.Millisecond
