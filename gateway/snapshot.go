@@ -16,6 +16,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/schedule/cron"
 	"github.com/event-gateway/gateway/gateway/timetable"
@@ -50,11 +51,23 @@ func Validate(path string, opts config.Options, n int) (config.Problems, []steer
 	if problems.Failed() {
 		return problems, []steer.Schedule{}
 	}
-	g := &Gateway{env: expr.New(), hooks: webhook.NewRegistry()}
-	snap, more := g.compile(doc)
+	all, more := Compile(doc)
 	problems = append(problems, more...)
 	problems.Sort()
-	return problems, timetable.Rehearse(doc, snap.schedules, n)
+	return problems, timetable.Rehearse(doc, all.Schedules, n)
+}
+
+// Compiled is what decides about events under a configuration.
+type Compiled struct {
+	Webhooks  *webhook.Table
+	Routes    *route.Table
+	Schedules []*schedule.Schedule
+}
+
+// Compile builds of a configuration all that needs no engine, as a reload would.
+func Compile(doc *config.Document) (Compiled, config.Problems) {
+	snap, problems := (&Gateway{env: expr.New(), hooks: webhook.NewRegistry()}).compile(doc)
+	return Compiled{snap.webhooks, snap.rules.Table, snap.schedules}, problems
 }
 
 // compile builds all of a snapshot that needs no process. It touches nothing
@@ -210,7 +223,7 @@ func (b *builder) compileRoutes() {
 		if !r.Enabled {
 			continue
 		}
-		specs = append(specs, routeSpec(name, r))
+		specs = append(specs, routing.Spec(name, r))
 		plan.Routes[name] = ruleOf(r)
 		if r.MaxPending > 0 {
 			most[name] = r.MaxPending
@@ -222,17 +235,6 @@ func (b *builder) compileRoutes() {
 	}
 	b.snap.plan = plan
 	b.snap.rules = &intake.Rules{Table: table, Revision: b.snap.revision, MaxPending: most}
-}
-
-func routeSpec(name string, r config.Route) route.Spec {
-	match := make(map[string][]any, len(r.Match))
-	for path, values := range r.Match {
-		match[path] = values
-	}
-	return route.Spec{
-		Name: name, Events: r.Events, Match: match, When: string(r.When), Key: string(r.Key), With: r.With,
-		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-	}
 }
 
 func ruleOf(r config.Route) dispatch.Rule {

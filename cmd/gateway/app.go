@@ -131,6 +131,7 @@ func (a *app) root() *cobra.Command {
 		a.runCommand(), a.validateCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.desk().Runs(), a.enginesCommand(), a.desk().Schedules(),
 		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.versionCommand(),
 	)
+	root.AddCommand(a.rehearsal().Commands()...)
 	a.noteRuns(root)
 	return root
 }

@@ -102,7 +102,7 @@ func (r *Route) Accepted(line int, ev *event.Event) int {
 	if err != nil {
 		return -1
 	}
-	return slices.IndexFunc(r.lines[line].accept, func(want any) bool { return equal(value, want) })
+	return slices.IndexFunc(r.lines[line].accept, func(want any) bool { return Equal(value, want) })
 }
 
 // Why tells which part of the route's when says no to an event, or cannot
