@@ -56,7 +56,7 @@ func (e Explainer) Explain(ctx context.Context, id, revision string) (explain.Ex
 	if err != nil {
 		return explain.Explanation{}, err
 	}
-	out := explain.Explanation{Event: explain.Event{
+	out := explain.Explanation{Event: explain.Explained{
 		ID: stored.Event.ID, Source: stored.Event.Source, Type: stored.Event.Type, Revision: stored.Revision,
 	}}
 	rules := e.Live()

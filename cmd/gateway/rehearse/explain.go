@@ -141,7 +141,7 @@ func (d *Desk) explanation(ctx context.Context, in io.Reader, f explainFlags) (*
 		out.Answer = t.Answer
 	}
 	if t.Event != nil {
-		out.Event = explain.Event{ID: t.Event.ID, Source: t.Event.Source, Type: t.Event.Type}
+		out.Event = explain.Explained{ID: t.Event.ID, Source: t.Event.Source, Type: t.Event.Type}
 	}
 	return out, nil
 }

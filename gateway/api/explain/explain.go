@@ -30,14 +30,14 @@ type Explainer interface {
 
 // Explanation is what each route makes of an event.
 type Explanation struct {
-	Event Event `json:"event"`
+	Event Explained `json:"event"`
 	// Revision of the configuration that was asked.
 	Revision string             `json:"revision"`
 	Routes   []rehearse.Verdict `json:"routes"`
 }
 
-// Event names the event. Revision is that of the configuration that routed it.
-type Event struct {
+// Explained is the event. Revision is that of the configuration that routed it.
+type Explained struct {
 	ID       string `json:"id"`
 	Source   string `json:"source"`
 	Type     string `json:"type"`
