@@ -6,10 +6,12 @@ import (
 	"github.com/event-gateway/gateway/gateway/event"
 )
 
-// Page bounds a list: newest first, below Before when it is not zero.
+// Page bounds a list: newest first, below Before when it is not zero; or oldest
+// first, above After when it is not zero.
 type Page struct {
-	Before int64
-	Limit  int
+	Before, After int64
+	Limit         int
+	OldestFirst   bool
 }
 
 // EventFilter selects events; zero fields select all.
@@ -19,6 +21,8 @@ type EventFilter struct {
 	Since, Until time.Time
 	// Routed selects events that matched a route (true) or none (false).
 	Routed *bool
+	// ReplayOf selects the replays of the event with this id; see ReplayID.
+	ReplayOf string
 }
 
 // StoredEvent is an event as the store has it.

@@ -51,6 +51,19 @@ func (s *Store) Retry(ctx context.Context, seq int64) (*store.Delivery, error) {
 	})
 }
 
+// Again makes a delivery pending that ended before some time, also one that
+// succeeded. It keeps its id and its history; the attempts count anew. Whoever
+// asks once more with the same time, after a crash perhaps, is told ErrState.
+func (s *Store) Again(ctx context.Context, seq int64, before time.Time) (*store.Delivery, error) {
+	return s.operate(ctx, seq, operation{
+		to:  store.Pending,
+		sql: "UPDATE deliveries SET state=0, claimed=0, due=?2, throttled=attempt, first_at=0, run_id='' WHERE seq=?1",
+		may: func(d *store.Delivery) bool {
+			return (d.State == store.Succeeded || d.State == store.Dead) && d.Last.Ended.Before(before)
+		},
+	})
+}
+
 // Discard ends an open or dead delivery by hand.
 func (s *Store) Discard(ctx context.Context, seq int64) (*store.Delivery, error) {
 	return s.operate(ctx, seq, operation{
@@ -67,6 +80,11 @@ type operation struct {
 	sql string
 	may func(*store.Delivery) bool
 }
+
+// keepAttempt keeps the attempt that ended a delivery: the row is about to hold
+// another one.
+const keepAttempt = `INSERT OR IGNORE INTO attempts SELECT seq,attempt,started,ended,outcome,message,process
+FROM deliveries WHERE seq=? AND attempt>0`
 
 // operate returns the delivery as it was before.
 func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Delivery, error) {
@@ -86,6 +104,11 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 		case !o.may(d):
 			refused = store.ErrState
 			return nil
+		}
+		if o.to.Open() {
+			if _, err := c.Exec(keepAttempt, seq); err != nil {
+				return err
+			}
 		}
 		_, err = c.Exec(o.sql, seq, record.Micros(time.Now()))
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
 
 // idChunk is how many keys are looked for with one query.
@@ -17,6 +18,7 @@ const idChunk = 500
 
 // where collects the conditions of a list.
 type where struct {
+	seq   string // the column of ids
 	terms []string
 	args  []any
 }
@@ -28,8 +30,19 @@ func (w *where) add(term string, args ...any) {
 
 func (w *where) page(p store.Page) {
 	if p.Before != 0 {
-		w.add("seq<?", p.Before)
+		w.add(w.seq+"<?", p.Before)
 	}
+	if p.After != 0 {
+		w.add(w.seq+">?", p.After)
+	}
+}
+
+// order is that of a page.
+func (w *where) order(p store.Page) string {
+	if p.OldestFirst {
+		return w.seq
+	}
+	return w.seq + " DESC"
 }
 
 func (w *where) sql() string {
@@ -78,7 +91,7 @@ func (s *Store) query(ctx context.Context, query string, args []any, each func([
 
 // Events lists events, newest first.
 func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.StoredEvent, error) {
-	var w where
+	w := where{seq: "seq"}
 	w.page(f.Page)
 	if f.Type != "" {
 		w.add("type=?", f.Type)
@@ -95,8 +108,11 @@ func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.Stored
 	if f.Routed != nil {
 		w.add("(deliveries>0)=?", *f.Routed)
 	}
+	if f.ReplayOf != "" {
+		w.add(schema.Replay+" AND "+schema.ReplayOf+"=?", f.ReplayOf)
+	}
 	var list []store.StoredEvent
-	err := s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events"+w.sql()+" ORDER BY seq DESC LIMIT ?", append(w.args, max(0, f.Limit)),
+	err := s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events"+w.sql()+" ORDER BY "+w.order(f.Page)+" LIMIT ?", append(w.args, max(0, f.Limit)),
 		func(row []driver.Value) error {
 			e, err := rows.Event(row)
 			if err == nil {
@@ -151,10 +167,8 @@ func (s *Store) newest(ctx context.Context, id string) (int64, error) {
 
 // Deliveries lists deliveries, newest first.
 func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*store.Delivery, error) {
-	w := where{terms: []string{"1"}}
-	if f.Before != 0 {
-		w.add("d.seq<?", f.Before)
-	}
+	w := where{seq: "d.seq", terms: []string{"1"}}
+	w.page(f.Page)
 	if f.Route != "" {
 		w.add("d.route=?", f.Route)
 	}
@@ -169,7 +183,7 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*stor
 		}
 		w.terms = append(w.terms, "d.state IN ("+strings.Join(marks, ",")+")")
 	}
-	return s.deliveries(ctx, strings.Join(w.terms, " AND "), w.args, "d.seq DESC", f.Limit)
+	return s.deliveries(ctx, strings.Join(w.terms, " AND "), w.args, w.order(f.Page), f.Limit)
 }
 
 func (s *Store) deliveries(ctx context.Context, where string, args []any, order string, limit int) ([]*store.Delivery, error) {

@@ -25,6 +25,7 @@ type Store interface {
 	Backlog(ctx context.Context) ([]store.Backlog, error)
 
 	Retry(ctx context.Context, seq int64) (*store.Delivery, error)
+	Again(ctx context.Context, seq int64, before time.Time) (*store.Delivery, error)
 	Discard(ctx context.Context, seq int64) (*store.Delivery, error)
 	Retain(ctx context.Context, now time.Time) error
 
@@ -73,6 +74,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"dead emits":             deadEmits,
 		"settled stays settled":  settled,
 		"retry and discard":      operate,
+		"again":                  again,
+		"oldest first":           oldestFirst,
+		"replays":                replays,
 		"discard while running":  discardWhileRunning,
 		"reopen unclaims":        reopen,
 		"backlog bound":          backlogBound,
