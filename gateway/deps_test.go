@@ -63,7 +63,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/api/runs", "api/ask store", "go.uber.org/zap"},
 	{"gateway/api/engines", "api/ask", ""},
 	{"gateway/api/explain", "api/ask rehearse store", ""},
-	{"gateway/api", "api/access api/ask api/declare api/engines api/explain api/live api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/api/replay", "api/ask event store", "go.uber.org/zap"},
+	{"gateway/api", "api/access api/ask api/declare api/engines api/explain api/live api/replay api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
 	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
@@ -74,10 +75,11 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/rehearse/script", "config/decode config/document config/files", ""},
 	{"gateway/rehearse/record", "config/write rehearse rehearse/script", ""},
 	{"gateway/rehearse/stage", "config/decode event intake rehearse rehearse/script route schedule store webhook", "go.uber.org/zap"},
+	{"gateway/again", "api/replay config event intake route store", ""},
 	{"gateway/routing", "api/explain config expr intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay routing timetable underway ui " +
+	{"gateway", "again api api/access api/ask api/declare api/live api/replay api/steer backlog compare lifetime metrics overlay routing timetable underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake route " +
 		"schedule schedule/cron " +

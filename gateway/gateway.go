@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/again"
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/live"
@@ -262,7 +263,7 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 		Runs:    underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
 		Engines: underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
 		Status:  g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
-		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), Explain: g.explainer(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
+		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), Explain: g.explainer(), Replay: g.past(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))
 	server.RegisterOnShutdown(g.live.Close) // who follows or waits would keep it from ending
@@ -317,6 +318,11 @@ func (g *Gateway) board() timetable.Board {
 
 func (g *Gateway) explainer() routing.Explainer {
 	return routing.Explainer{Env: g.env, Events: g.store, History: routing.Kept{Store: g.store}, Live: func() *intake.Rules { return g.current.Load().rules }}
+}
+
+func (g *Gateway) past() again.Past {
+	return again.Past{Store: g.store, Intake: g.intake, Run: operator{g}.again,
+		Rules: func() *intake.Rules { return g.current.Load().rules }, Document: func() *config.Document { return g.current.Load().doc }}
 }
 
 // lateStore is the store for dispatch, which is made first because the store

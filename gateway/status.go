@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -145,6 +146,16 @@ func (o operator) Retry(ctx context.Context, seq int64) error {
 		return nil // it waited in memory, and is due now
 	}
 	d, err := o.g.store.Retry(ctx, seq)
+	return o.due(d, err)
+}
+
+func (o operator) again(ctx context.Context, seq int64, of replay.Order) error {
+	d, err := o.g.store.Again(ctx, seq, of.Began)
+	return o.due(d, err)
+}
+
+// due tells dispatch of a delivery that is to run again.
+func (o operator) due(d *store.Delivery, err error) error {
 	if err == nil {
 		o.g.dispatch.Nudge(d.Route)
 		o.g.tellDelivery(d)

@@ -17,6 +17,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/api/live"
+	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -61,6 +62,7 @@ type Options struct {
 	// Explain tells why events take routes, or do not.
 	Explain explain.Explainer
 	Engines engines.Engines
+	Replay  replay.Past // exports events, and brings them in once more
 	Status  Status
 	// Metrics is the page that Prometheus scrapes; nil: there is none.
 	Metrics http.Handler
@@ -155,6 +157,7 @@ func (s *server) routes() http.Handler {
 		runs.Endpoints(s.Runs, s.logChange),
 		engines.Endpoints(s.Engines),
 		explain.Endpoints(s.Explain),
+		replay.Endpoints(s.Replay, s.logChange, func() time.Time { return s.now() }),
 	} {
 		for pattern, h := range endpoints {
 			handle(pattern, s.answer(part(h)))

@@ -17,6 +17,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/explain"
+	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
@@ -54,7 +55,8 @@ func (f *fake) Events(_ context.Context, filter store.EventFilter) ([]store.Stor
 	f.eventFilter = filter
 	var out []store.StoredEvent
 	for _, e := range f.events {
-		if (filter.Before == 0 || e.Seq < filter.Before) && len(out) < filter.Limit {
+		of, _, is := store.ReplayOf(e.Event.ID)
+		if (filter.Before == 0 || e.Seq < filter.Before) && len(out) < filter.Limit && (filter.ReplayOf == "" || is && of == filter.ReplayOf) {
 			out = append(out, e)
 		}
 	}
@@ -184,7 +186,7 @@ func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
 	s := newServer(Options{
-		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Runs: fakeRuns{f}, Engines: fakeEngines{}, Explain: fakeExplainer{}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
+		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Runs: fakeRuns{f}, Engines: fakeEngines{}, Explain: fakeExplainer{}, Replay: fakePast{f}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
 		Tokens: func() []access.Token { return f.tokens },
 	})
 	s.now = func() time.Time { return noon }
@@ -267,6 +269,30 @@ func (fakeEngines) Log(name string) (lines []engines.LogLine, declared bool) {
 		lines = append(lines, engines.LogLine{N: int64(n + 1), At: noon.Add(time.Duration(n) * time.Second), Level: "info", Text: text})
 	}
 	return lines, name == "exec"
+}
+
+// fakePast brings in what it is asked for, in two rounds.
+type fakePast struct{ *fake }
+
+func (f fakePast) Replay(_ context.Context, o replay.Order) (out replay.Round, err error) {
+	switch {
+	case o.ID == "nope":
+		return out, store.ErrNotFound
+	case o.ID == "odd":
+		return out, replay.ErrConflict
+	}
+	f.did = append(f.did, fmt.Sprintf("replay %+v", o))
+	out.Examined = 2
+	out.Add(replay.Outcome{EventID: "pay-1", Type: "payment.failed", Outcome: replay.Replayed, ReplayID: store.ReplayID("pay-1", o.Replay), Routes: []string{"page"}})
+	out.Add(replay.Outcome{EventID: "pay-0", Type: "payment.failed", Outcome: replay.NoRoute})
+	if o.After == 0 && o.ID == "" {
+		out.Next = store.FormatID(seqAt(70))
+	}
+	return out, f.err
+}
+
+func (fakePast) Config() replay.ConfigText {
+	return replay.ConfigText{Revision: "r2", File: "gateway.yaml", Text: "version: 1\n"}
 }
 
 // fakeExplainer knows one event and two revisions, one of which is broken.

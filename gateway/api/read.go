@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -111,7 +112,8 @@ func (s *server) event(r *http.Request) (reply, error) {
 		}
 		v.Deliveries = append(v.Deliveries, whole)
 	}
-	return reply{body: v}, nil
+	v.Replays, err = replay.Of(r.Context(), s.Reader, id)
+	return reply{body: v}, err
 }
 
 func (s *server) delivery(r *http.Request) (reply, error) {

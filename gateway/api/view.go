@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -33,6 +34,8 @@ type Event struct {
 	Data       json.RawMessage `json:"data,omitempty"`
 	DataBase64 []byte          `json:"data_base64,omitempty"`
 	Deliveries []Delivery      `json:"deliveries,omitempty"`
+	// Replays of it, or of the event that it is a replay of, oldest first.
+	Replays []replay.Repeat `json:"replays,omitempty"`
 }
 
 // Delivery is one event for one route as it is shown.

@@ -6,6 +6,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -126,12 +127,35 @@ func (in *Intake) count(receipt store.Receipt, err error) {
 func (in *Intake) entry(ev *event.Event) (*store.Entry, error) {
 	rules := in.rules()
 	e := in.route(rules, ev)
+	return e, in.room(rules, e)
+}
+
+// room: a route that is full fails with store.ErrBacklog.
+func (in *Intake) room(rules *Rules, e *store.Entry) error {
 	for _, d := range e.Deliveries {
 		if most := rules.MaxPending[d.Route]; most > 0 && in.pending(d.Route) >= most {
-			return nil, store.ErrBacklog
+			return store.ErrBacklog
 		}
 	}
-	return e, nil
+	return nil
+}
+
+// Replay accepts an event that repeats another, for the routes that may take
+// it. One that takes none of them is not stored: there is no entry then.
+func (in *Intake) Replay(ctx context.Context, ev *event.Event, may func(route string) bool) (*store.Entry, store.Receipt, error) {
+	rules := in.rules()
+	e := in.route(rules, ev)
+	e.Deliveries = slices.DeleteFunc(e.Deliveries, func(d *store.Delivery) bool { return !may(d.Route) })
+	if len(e.Deliveries) == 0 {
+		return nil, store.Receipt{}, nil
+	}
+	if err := in.room(rules, e); err != nil {
+		in.counts.Refused.Add(1)
+		return nil, store.Receipt{}, err
+	}
+	e.Digest = store.DigestOf(ev.Body)
+	receipt, err := in.append(ctx, e)
+	return e, receipt, err
 }
 
 // Route makes an entry of an event of the gateway's own, such as a dead
