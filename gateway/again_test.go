@@ -43,8 +43,8 @@ func TestReplayEvent(t *testing.T) {
 	b.reload("")
 
 	path := "/api/v1/events/" + id + "/replay"
-	if dry, got := b.replay(path, `{"dry_run":true}`); got != id+" replayed [echo late]" || dry["replay"] != nil {
-		t.Errorf("dry run: %s, %v", got, dry)
+	if _, got := b.replay(path, `{"dry_run":true}`); got != id+" replayed [echo late]" {
+		t.Errorf("dry run: %s", got)
 	}
 	first, got := b.replay(path, `{"routes":["late"]}`)
 	if got != id+" replayed [late]" {

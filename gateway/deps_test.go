@@ -55,6 +55,7 @@ var allowed = []struct{ name, imports, third string }{
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
 	{"gateway/rehearse", "event route", ""},
+	{"gateway/rehearse/plan", "event expr rehearse route", ""},
 	{"gateway/api/access", "", ""},
 	{"gateway/api/live", "", ""},
 	{"gateway/api/ask", "", "go.uber.org/zap"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -68,15 +69,7 @@ const overhead = 4 << 20
 
 // maxMessage is the largest message to an engine: the largest body that is
 // accepted, once as it came and once as JSON.
-func (b *builder) maxMessage() int64 { return 3*largestBody(b.doc.Config) + overhead }
-
-func largestBody(c *config.Config) int64 {
-	most := c.Server.MaxBody
-	for _, w := range c.Webhooks {
-		most = max(most, w.MaxBody)
-	}
-	return int64(most)
-}
+func (b *builder) maxMessage() int64 { return 3*compare.LargestBody(b.doc.Config) + overhead }
 
 func (b *builder) engineProblem(name string, err error) {
 	path := "engines." + name

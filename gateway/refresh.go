@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
 )
 
@@ -50,7 +51,7 @@ func (g *Gateway) watch(read *config.Document, whole, refused bool) {
 func (s *snapshot) carriesOn(old *snapshot) bool {
 	a, b := old.doc.Config, s.doc.Config
 	return reflect.DeepEqual(a.Engines, b.Engines) && reflect.DeepEqual(a.Schedules, b.Schedules) &&
-		reflect.DeepEqual(a.Routes, b.Routes) && reflect.DeepEqual(a.Defaults, b.Defaults) && largestBody(a) == largestBody(b)
+		reflect.DeepEqual(a.Routes, b.Routes) && reflect.DeepEqual(a.Defaults, b.Defaults) && compare.LargestBody(a) == compare.LargestBody(b)
 }
 
 // inherit takes over what the snapshot before has running: its engines, which it

@@ -132,6 +132,7 @@ func (a *app) root() *cobra.Command {
 		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.rehearsal().Commands()...)
+	root.AddCommand(a.past().Commands()...)
 	a.noteRuns(root)
 	return root
 }

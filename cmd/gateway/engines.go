@@ -7,6 +7,7 @@ import (
 
 	"github.com/event-gateway/gateway/cmd/gateway/author"
 	"github.com/event-gateway/gateway/cmd/gateway/operate"
+	"github.com/event-gateway/gateway/cmd/gateway/past"
 	"github.com/event-gateway/gateway/cmd/gateway/rehearse"
 )
 
@@ -21,6 +22,10 @@ func (a *app) desk() *operate.Desk {
 
 func (a *app) rehearsal() *rehearse.Desk {
 	return &rehearse.Desk{Screen: &a.Screen, Err: a.err, Client: a.client, Config: a.configFile, Usage: usage}
+}
+
+func (a *app) past() *past.Desk {
+	return &past.Desk{Screen: &a.Screen, Err: a.err, Terminal: a.terminal, Client: a.client, Config: a.configFile, Usage: usage}
 }
 
 func (a *app) configFile() string {

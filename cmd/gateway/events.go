@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) eventsCommand() *cobra.Command {
-	return group("events", "List, show and follow events", a.eventsList(), a.eventsShow())
+	return group("events", "List, show, follow and export events", a.eventsList(), a.eventsShow(), a.past().Export())
 }
 
 // eventFlags select events.
@@ -159,6 +159,9 @@ func (a *app) printEvent(e api.Event) {
 	}
 	if e.Conflict {
 		rows = append(rows, []screen.Cell{screen.Red.Text("conflict"), screen.Text("an event with this id and another body came before; this one starts nothing")})
+	}
+	for _, r := range e.Replays {
+		rows = append(rows, []screen.Cell{screen.Dim.Text("replay"), screen.Text(fmt.Sprintf("%s, %s, routes %d", r.ID, screen.Moment(r.At), r.Routed))})
 	}
 	a.Columns(rows)
 	a.printData(e)

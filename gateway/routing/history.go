@@ -6,6 +6,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -46,17 +47,32 @@ func (k Kept) Document(ctx context.Context, prefix string) (string, *config.Docu
 	return found.Hash, doc, problems, nil
 }
 
-// read reads a configuration as it is kept: the file, then one document after
-// the other of what was laid over it.
+// read reads a configuration as it is kept.
 func read(text string) (*config.Document, config.Problems) {
+	file, overlay := Apart(text)
+	return config.Parse("gateway.yaml", []byte(file), config.Options{NoSecrets: true, Overlay: overlay})
+}
+
+// Apart takes a configuration as it is kept apart: the file, then one document
+// after the other of what was laid over it.
+func Apart(text string) (file string, overlay []config.Entry) {
 	file, rest, more := strings.Cut(text, "\n---\n")
-	opts := config.Options{NoSecrets: true}
 	for more {
 		var part string
 		part, rest, more = strings.Cut(rest, "\n---\n")
 		section, below, _ := strings.Cut(part, ":")
 		name, _, _ := strings.Cut(strings.TrimSpace(below), ":")
-		opts.Overlay = append(opts.Overlay, config.Entry{Name: section + "." + strings.Trim(name, `"`), Text: []byte(part)})
+		overlay = append(overlay, config.Entry{Name: section + "." + strings.Trim(name, `"`), Text: []byte(part)})
 	}
-	return config.Parse("gateway.yaml", []byte(file), opts)
+	return file, overlay
+}
+
+// Specs translates all routes that are in force.
+func Specs(c *config.Config) (list []route.Spec) {
+	for name, r := range c.Routes {
+		if r.Enabled {
+			list = append(list, Spec(name, r))
+		}
+	}
+	return list
 }

@@ -82,13 +82,7 @@ func (e Explainer) past(ctx context.Context, prefix string) (string, *route.Tabl
 			return "", nil, fmt.Errorf("%w: %s", explain.ErrUnreadable, p.String())
 		}
 	}
-	var specs []route.Spec
-	for name, r := range doc.Config.Routes {
-		if r.Enabled {
-			specs = append(specs, Spec(name, r))
-		}
-	}
-	table, mistakes := route.Compile(specs, e.Env, &route.Counters{})
+	table, mistakes := route.Compile(Specs(doc.Config), e.Env, &route.Counters{})
 	if len(mistakes) > 0 {
 		return "", nil, fmt.Errorf("%w: %s", explain.ErrUnreadable, mistakes[0])
 	}

@@ -74,7 +74,7 @@ type Asked struct {
 	After string `json:"after,omitempty"`
 	Limit int    `json:"limit,omitempty"`
 	// Events are those of an export, instead of stored ones.
-	Events []Whole `json:"events,omitempty"`
+	Events []Whole `json:"events,omitzero"`
 }
 
 // Order is one that makes sense.
@@ -93,7 +93,7 @@ type Order struct {
 // Round is what became of a part of a replay.
 type Round struct {
 	// Replay is its id: with it, asking again repeats nothing.
-	Replay string    `json:"replay,omitempty"`
+	Replay string    `json:"replay"`
 	Began  time.Time `json:"began"`
 	// Next is the `after` of the following page; empty at the end.
 	Next string `json:"next,omitempty"`
@@ -194,9 +194,7 @@ func (s *server) replay(r *http.Request, o Order) (int, any, error) {
 	case err != nil:
 		return 0, nil, err
 	}
-	if out.Began = o.Began; !o.DryRun {
-		out.Replay = o.Replay
-	}
+	out.Replay, out.Began = o.Replay, o.Began
 	if out.Events == nil {
 		out.Events = []Outcome{}
 	}
