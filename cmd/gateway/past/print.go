@@ -10,8 +10,14 @@ import (
 	"github.com/event-gateway/gateway/gateway/rehearse/plan"
 )
 
-// shown is how many changes of a route are told to people.
-const shown = 3
+// What people are told, of very many: changes of a kind at a route and in all,
+// routes, and characters of a line. A comment for a pull request has bounds, too.
+const (
+	shown    = 3
+	maxShown = 30
+	maxRows  = 50
+	maxLine  = 240
+)
 
 // print tells people what would change: counts for each route, then examples.
 func (d *Desk) print(p *Plan) {
@@ -21,7 +27,7 @@ func (d *Desk) print(p *Plan) {
 		return
 	}
 	for _, line := range p.Differences {
-		fmt.Fprintf(d.Out, "  %s\n", screen.Line(line))
+		fmt.Fprintf(d.Out, "  %s\n", screen.Line(short(line, maxLine)))
 	}
 	for _, line := range p.Refused {
 		fmt.Fprintf(d.Out, "%s  %s\n", d.Paint(screen.Red, "refused"), screen.Line(line))
@@ -42,12 +48,13 @@ func (d *Desk) printRoutes(p *Plan) {
 	}
 	fmt.Fprintln(d.Out)
 	var rows [][]screen.Cell
-	for _, r := range p.Routes {
+	for _, r := range p.Routes[:min(len(p.Routes), maxRows)] {
 		rows = append(rows, []screen.Cell{
 			screen.Text(r.Route), number(screen.Green, "+", r.Runs), number(screen.Red, "-", r.Stops), number(screen.Yellow, "~", r.Changed),
 		})
 	}
 	d.Table([]string{"ROUTE", "NEWLY", "NO LONGER", "OTHERWISE"}, rows)
+	more(d.Out, "\nand %s more\n", len(p.Routes)-maxRows, "route")
 	fmt.Fprintln(d.Out)
 	rows = nil
 	for _, c := range examples(p) {
@@ -80,7 +87,7 @@ func mark(kind string) screen.Cell {
 func examples(p *Plan) (list []plan.Change) {
 	seen := map[string]int{}
 	for _, c := range p.Events.Changes {
-		if key := c.Route + " " + c.Kind; seen[key] < shown {
+		if key := c.Route + " " + c.Kind; seen[key] < shown && len(list) < maxShown {
 			seen[key]++
 			list = append(list, c)
 		}
@@ -108,14 +115,23 @@ func says(c *plan.Change) string {
 }
 
 func brief(text []byte) string {
-	const longest = 60
-	switch line := []rune(string(text)); {
-	case len(line) == 0:
+	if len(text) == 0 {
 		return "none"
-	case len(line) > longest:
+	}
+	return short(string(text), 60)
+}
+
+func short(text string, longest int) string {
+	if line := []rune(text); len(line) > longest {
 		return string(line[:longest-1]) + "…"
 	}
-	return string(text)
+	return text
+}
+
+func more(w io.Writer, format string, n int, what string) {
+	if n > 0 {
+		fmt.Fprintf(w, format, plural(n, what))
+	}
 }
 
 func moments(list []time.Time) string {
@@ -148,17 +164,7 @@ func markdown(w io.Writer, p *Plan) error {
 	fmt.Fprintf(&b, "Against %s and %s: **%d newly run, %d no longer, %d otherwise**.\n", code(p.Old), plural(p.Looked, "event"), p.Runs, p.Stops, p.Changed)
 	list(&b, "Differences", p.Differences, code)
 	list(&b, "Refused by a running gateway", p.Refused, code)
-	if len(p.Routes) > 0 {
-		b.WriteString("\n| Route | Newly | No longer | Otherwise |\n|---|--:|--:|--:|\n")
-		for _, r := range p.Routes {
-			fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", code(r.Route), r.Runs, r.Stops, r.Changed)
-		}
-		fmt.Fprintf(&b, "\n<details><summary>Examples</summary>\n\n| | Route | Event | Type | Why |\n|---|---|---|---|---|\n")
-		for _, c := range examples(p) {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", c.Kind, code(c.Route), code(c.Event.ID), code(c.Event.Type), code(says(&c)))
-		}
-		b.WriteString("\n</details>\n")
-	}
+	markdownRoutes(&b, p)
 	for _, s := range p.Schedules {
 		fmt.Fprintf(&b, "\nSchedule %s is %s: %s, then %s.\n", code(s.Name), s.Kind, code(moments(s.Before)), code(moments(s.After)))
 	}
@@ -167,6 +173,22 @@ func markdown(w io.Writer, p *Plan) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func markdownRoutes(b *strings.Builder, p *Plan) {
+	if len(p.Routes) == 0 {
+		return
+	}
+	b.WriteString("\n| Route | Newly | No longer | Otherwise |\n|---|--:|--:|--:|\n")
+	for _, r := range p.Routes[:min(len(p.Routes), maxRows)] {
+		fmt.Fprintf(b, "| %s | %d | %d | %d |\n", code(r.Route), r.Runs, r.Stops, r.Changed)
+	}
+	more(b, "\nAnd %s more.\n", len(p.Routes)-maxRows, "route")
+	b.WriteString("\n<details><summary>Examples</summary>\n\n| | Route | Event | Type | Why |\n|---|---|---|---|---|\n")
+	for _, c := range examples(p) {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", c.Kind, code(c.Route), code(c.Event.ID), code(c.Event.Type), code(says(&c)))
+	}
+	b.WriteString("\n</details>\n")
 }
 
 func list(b *strings.Builder, head string, lines []string, each func(string) string) {
@@ -181,7 +203,7 @@ func list(b *strings.Builder, head string, lines []string, each func(string) str
 
 // code quotes a text in a line of Markdown, within a table, too.
 func code(text string) string {
-	text = strings.NewReplacer("`", "'", "|", "¦").Replace(screen.Line(text))
+	text = strings.NewReplacer("`", "'", "|", "¦").Replace(screen.Line(short(text, maxLine)))
 	if text == "" {
 		return "–"
 	}

@@ -204,13 +204,15 @@ func (r *rerun) all(ctx context.Context, in io.Reader) error {
 const (
 	maxPage  = 100
 	maxBytes = 256 << 10
+	// pagesPerSecond, at least, make a rate even.
+	pagesPerSecond = 5
 )
 
 func (r *rerun) pageSize() int {
 	if r.flags.rate == 0 {
 		return maxPage
 	}
-	return max(1, min(maxPage, int(r.flags.rate)))
+	return max(1, min(maxPage, int(r.flags.rate/pagesPerSecond)))
 }
 
 // file sends the events of a file, several at once.
