@@ -28,6 +28,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
+	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
 			done, dead := b.deliveries[0].ID(), b.deliveries[1].ID()
-			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Runs: going{done, dead}, Engines: printing{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Runs: going{done, dead}, Engines: printing{}, Replay: repeating{b}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
 			locked := httptest.NewServer(api.New(api.Options{
 				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
 				Tokens: func() []access.Token {
@@ -152,6 +153,12 @@ func newBackend() *backend {
 func (b *backend) Events(_ context.Context, f store.EventFilter) (out []store.StoredEvent, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if f.ReplayOf == "push/1" {
+		again := &event.Event{ID: store.ReplayID("push/1", store.FormatID(0)), Type: "github.push"}
+		return []store.StoredEvent{{Seq: store.SeqAt(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)), Deliveries: 2, Event: again}}, nil
+	} else if f.ReplayOf != "" {
+		return nil, nil
+	}
 	for _, e := range b.events {
 		if (f.Before == 0 || e.Seq < f.Before) && (f.Type == "" || f.Type == e.Event.Type) && len(out) < f.Limit {
 			out = append(out, e)
@@ -248,6 +255,43 @@ func (b *backend) Submit(_ context.Context, entry *store.Entry) (store.Receipt, 
 }
 
 // made is what was made over the API: two entries, one of them broken.
+// repeating brings in two events on two pages; it is full before the second.
+type repeating struct{ *backend }
+
+func (r repeating) Replay(_ context.Context, o replay.Order) (out replay.Round, err error) {
+	out.Examined = 1
+	one := replay.Outcome{EventID: "push/1", Type: "github.push", Outcome: replay.Replayed, Routes: []string{"deploy-main"}}
+	switch {
+	case o.ID == "nothing":
+		return replay.Round{}, store.ErrNotFound
+	case o.ID != "":
+		out.Add(one)
+	case o.Given != nil:
+		for _, ev := range o.Given {
+			out.Add(replay.Outcome{EventID: ev.ID, Type: ev.Type, Outcome: replay.NoRoute})
+		}
+	case o.After == 0:
+		out.Add(one)
+		out.Next = store.FormatID(1)
+	default:
+		out.Add(replay.Outcome{EventID: "note\x1b-1", Type: "note", Outcome: replay.NoRoute})
+	}
+	return out, nil
+}
+
+const kept = `version: 1
+engines: {exec: {plugin: /bin/cat}}
+routes:
+  deploy: {events: [github.push], run: exec/deploy}
+---
+routes:
+  tell: {events: [github.push], run: exec/tell}
+`
+
+func (repeating) Config() replay.ConfigText {
+	return replay.ConfigText{Revision: "ab12ab12ab12", File: "gateway.yaml", Text: kept}
+}
+
 type made struct{ declare.Overlay }
 
 func (made) Entries() (declare.Report, error) {
