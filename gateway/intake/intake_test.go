@@ -185,3 +185,23 @@ func TestAcceptAll(t *testing.T) {
 		t.Errorf("counted %d %d %d %d", c.Accepted.Load(), c.Unrouted.Load(), c.Conflicts.Load(), c.Refused.Load())
 	}
 }
+
+// A replay goes to the routes that may take it, and is stored only if one does.
+func TestReplay(t *testing.T) {
+	in, l, pending, _ := setup(t)
+	only := func(name string) func(string) bool { return func(r string) bool { return r == name } }
+	e, receipt, err := in.Replay(ctx, push(), only("a"))
+	if err != nil || receipt.Deliveries != 1 || len(e.Deliveries) != 1 || e.Deliveries[0].Route != "a" || e.Digest != store.DigestOf(push().Body) || e.Revision != "r1" {
+		t.Errorf("%+v %+v %v", e, receipt, err)
+	}
+	if e, _, err := in.Replay(ctx, push(), only("nobody")); e != nil || err != nil || len(l.entries) != 1 {
+		t.Errorf("to no route: %+v %v, %d stored", e, err, len(l.entries))
+	}
+	pending["b"] = 2
+	if _, _, err := in.Replay(ctx, push(), only("b")); !errors.Is(err, store.ErrBacklog) || len(l.entries) != 1 {
+		t.Errorf("to a full route: %v", err)
+	}
+	if _, _, err := in.Replay(ctx, push(), only("a")); err != nil || len(l.entries) != 2 {
+		t.Errorf("beside a full route: %v", err)
+	}
+}
