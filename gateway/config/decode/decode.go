@@ -15,6 +15,12 @@
 //	aka       wrong names people try for the key, answered with a hint
 //	scalar    on a blank field: the key that a lone scalar stands for
 //	later     on a blank field: keys that later versions know
+//
+// More are for those who write the file, see package describe:
+//
+//	else      what holds when the key is absent, where that is no default
+//	pattern   what its text looks like, or that of its items; checks say it better
+//	one       on a blank field: keys of which there is exactly one
 package decode
 
 import (
