@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
-	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -41,20 +40,6 @@ type snapshot struct {
 	tokens    []access.Token
 	// inherited: all but webhooks, tls and tokens is that of the snapshot before.
 	inherited bool
-}
-
-// Validate builds a configuration as a reload would, engines left out, and
-// touches nothing. It tells the next n firings of each schedule, too.
-func Validate(path string, opts config.Options, n int) (config.Problems, []steer.Schedule) {
-	doc, problems := config.Load(path, opts)
-	if problems.Failed() {
-		return problems, []steer.Schedule{}
-	}
-	g := &Gateway{env: expr.New(), hooks: webhook.NewRegistry()}
-	snap, more := g.compile(doc)
-	problems = append(problems, more...)
-	problems.Sort()
-	return problems, timetable.Rehearse(doc, snap.schedules, n)
 }
 
 // compile builds all of a snapshot that needs no process. It touches nothing
