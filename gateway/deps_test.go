@@ -24,7 +24,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/write", "", "gopkg.in/yaml.v3"},
-	{"gateway/config", "config/decode config/document config/files", ""},
+	{"gateway/config/quantity", "", ""},
+	{"gateway/config/layout", "config/document", "gopkg.in/yaml.v3"},
+	{"gateway/config", "config/decode config/document config/files config/quantity", ""},
+	{"gateway/config/describe", "config", ""},
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
@@ -69,10 +72,11 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/backlog", "store", "go.uber.org/zap"},
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "config", ""},
+	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable underway ui " +
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake rehearse route " +
 		"schedule schedule/cron " +

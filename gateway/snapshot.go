@@ -67,8 +67,7 @@ type builder struct {
 // report says what is wrong at a path, at the character where CEL or cron know
 // it.
 func (b *builder) report(path string, err error) {
-	var many expr.Errors
-	if errors.As(err, &many) {
+	if many, ok := errors.AsType[expr.Errors](err); ok {
 		for _, e := range many {
 			b.report(path, e)
 		}
@@ -78,12 +77,10 @@ func (b *builder) report(path string, err error) {
 }
 
 func (b *builder) problem(path string, err error) config.Problem {
-	var in *expr.Error
-	if errors.As(err, &in) {
+	if in, ok := errors.AsType[*expr.Error](err); ok {
 		return b.doc.ProblemIn(path, in.Line, in.Column, in.Message, "")
 	}
-	var due *cron.Mistake
-	if errors.As(err, &due) {
+	if due, ok := errors.AsType[*cron.Mistake](err); ok {
 		return b.doc.ProblemIn(path, 1, due.Column, due.Message, "")
 	}
 	return b.doc.Problem(path, err.Error(), "")
@@ -242,8 +239,7 @@ func (b *builder) compileSchedules() {
 		}
 		compiled, err := schedule.Compile(timetable.Spec(name, s, zone))
 		if err != nil {
-			var due *cron.Mistake
-			if errors.As(err, &due) {
+			if _, ok := errors.AsType[*cron.Mistake](err); ok {
 				path += ".cron"
 			}
 			b.report(path, err)

@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
-	"os"
 
 	"go.uber.org/zap"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/timetable"
+	"github.com/event-gateway/gateway/gateway/trial"
 	"github.com/event-gateway/gateway/gateway/webhook"
 )
 
@@ -30,8 +29,10 @@ func ValidateEngines(ctx context.Context, path string, opts config.Options, n in
 	if problems.Failed() {
 		return problems, schedules, nil
 	}
-	more, err := try(ctx, snap, log)
-	problems = append(problems, more...)
+	err := trial.With(ctx, log, func(pool *engine.Pool) {
+		problems = append(problems, snap.acquire(ctx, pool, nil)...)
+		snap.release()
+	})
 	problems.Sort()
 	return problems, schedules, err
 }
@@ -46,27 +47,4 @@ func validate(path string, opts config.Options, n int) (config.Problems, []steer
 	problems = append(problems, more...)
 	problems.Sort()
 	return problems, timetable.Rehearse(doc, snap.schedules, n), snap
-}
-
-// try starts the engines of a snapshot, asks them, and stops them.
-func try(ctx context.Context, snap *snapshot, log *zap.Logger) (problems config.Problems, err error) {
-	dir, err := os.MkdirTemp("", "gateway-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	pool, err := engine.NewPool(engine.Options{RuntimeDir: dir, Log: log})
-	if err != nil {
-		return nil, err
-	}
-	running, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- pool.Run(running) }()
-	defer func() {
-		stop()
-		err = errors.Join(err, <-ended)
-	}()
-	problems = snap.acquire(ctx, pool, nil)
-	snap.release()
-	return problems, ctx.Err()
 }

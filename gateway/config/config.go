@@ -52,9 +52,9 @@ type Config struct {
 // Server says where the gateway listens.
 type Server struct {
 	// where webhooks come in, nothing else
-	Listen string `yaml:"listen" default:"127.0.0.1:8080" aka:"address,addr,port"`
+	Listen string `yaml:"listen" default:"127.0.0.1:8080" aka:"address,addr,port" pattern:"(\\[[0-9A-Fa-f:.]+\\]|[^\\s/:]*):[0-9]{1,5}"`
 	// API, health, metrics; a loopback address, unless `tokens` or `admin_tls` ask who calls
-	Admin string `yaml:"admin" default:"127.0.0.1:9090"`
+	Admin string `yaml:"admin" default:"127.0.0.1:9090" pattern:"(\\[[0-9A-Fa-f:.]+\\]|[^\\s/:]*):[0-9]{1,5}"`
 	// largest body of a request, at most `64MiB`
 	MaxBody Size `yaml:"max_body" default:"1MiB" min:"1"`
 	// what senders call, `https://hooks.example.com`: part of what some schemes sign (`twilio`)

@@ -24,9 +24,9 @@ const ID = "https://raw.githubusercontent.com/event-gateway/gateway/main/gateway
 // exists, and that it goes with the others, is found by `gateway validate`.
 func (b *Book) Schema() ([]byte, error) {
 	root := b.structure(reflect.TypeFor[config.Config]())
+	root["properties"].(object)["version"] = object{"const": 1, "description": "of the format: always 1"}
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["$id"] = ID
-	root["title"] = "gateway.yaml"
 	root["patternProperties"] = object{"^x-": object{"description": "yours, for anchors"}}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -107,7 +107,11 @@ func (b *Book) value(t reflect.Type, tag reflect.StructTag) object {
 		}
 		return s
 	case reflect.Slice:
-		return object{"type": "array", "items": b.value(t.Elem(), tag)}
+		s := object{"type": "array", "items": b.value(t.Elem(), tag)}
+		if tag.Get("required") != "" {
+			s["minItems"] = 1
+		}
+		return s
 	}
 	return object{}
 }
@@ -124,7 +128,15 @@ func namesOf(rule string) string {
 
 // reference is what may stand in the place of any value: it is replaced before
 // the value is read.
-const reference = `[$][{]`
+const reference = `[$][{](?:env|file|generate):`
+
+// sound is text without a reference that there is not, or that is not closed.
+const sound = `^(?![\s\S]*(?:^|[^$])[$][{](?!(?:env|file|generate):[^}]+[}]|[{]))`
+
+func anyText() object {
+	return object{"type": "string", "pattern": sound,
+		"patternErrorMessage": "unknown reference: there are ${env:NAME}, ${env:NAME:-default}, ${file:path} and ${generate:path}; $${ is a literal ${"}
+}
 
 const duration = `(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?(?:[0-9]+ms)?`
 
@@ -146,7 +158,7 @@ func scalar(t reflect.Type, tag reflect.StructTag) object {
 	case reflect.TypeFor[config.Rate]():
 		return text(rate, "want a count and a window like 5/1m")
 	case reflect.TypeFor[config.Throttle]():
-		return text(rate+`(?: +burst +[0-9]*[1-9][0-9]*)?`, "want a rate like 50/s or 50/s burst 200")
+		return text(`(?=0*[1-9])`+rate+`(?: +burst +[0-9]*[1-9][0-9]*)?`, "want a rate like 50/s or 50/s burst 200")
 	case reflect.TypeFor[config.Target]():
 		return text(`[^/\s]+(?:/\S+)?`, "want engine/workflow")
 	case reflect.TypeFor[config.File]():
@@ -158,7 +170,7 @@ func scalar(t reflect.Type, tag reflect.StructTag) object {
 	case reflect.TypeFor[config.CEL]():
 		return object{"type": "string", "pattern": `\S`, "patternErrorMessage": "is empty"}
 	case reflect.TypeFor[config.Secret](), reflect.TypeFor[config.Hashed]():
-		return object{"type": "string"}
+		return anyText()
 	case reflect.TypeFor[config.Values]():
 		one := []string{"string", "number", "boolean", "null"}
 		return object{"anyOf": []any{object{"type": one}, object{"type": "array", "minItems": 1, "items": object{"type": one}}}}
@@ -178,8 +190,7 @@ func text(pattern, wanted string) object {
 func basic(t reflect.Type, tag reflect.StructTag) object {
 	switch t.Kind() {
 	case reflect.Int:
-		s := text(`(?!)`, "remove the quotes")
-		s["type"], s["pattern"] = []string{"integer", "string"}, reference
+		s := object{"type": []string{"integer", "string"}, "pattern": reference, "patternErrorMessage": "want a whole number, without quotes"}
 		if low, err := strconv.Atoi(tag.Get("min")); err == nil {
 			s["minimum"] = low
 		}
@@ -193,7 +204,7 @@ func basic(t reflect.Type, tag reflect.StructTag) object {
 		if pattern := tag.Get("pattern"); pattern != "" {
 			return object{"type": "string", "pattern": "^(?:" + pattern + ")$|" + reference}
 		}
-		return object{"type": "string"}
+		return anyText()
 	}
 	return nil
 }
