@@ -26,7 +26,7 @@ type Desk struct {
 
 // Commands are the verbs for those who write a configuration.
 func (d *Desk) Commands() []*cobra.Command {
-	return []*cobra.Command{d.validateCommand(), d.fmtCommand(), d.schemaCommand()}
+	return []*cobra.Command{d.initCommand(), d.validateCommand(), d.fmtCommand(), d.schemaCommand()}
 }
 
 // file is the one that is named, or the configuration's.
