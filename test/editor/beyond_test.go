@@ -23,7 +23,7 @@ func beyond(name string) (why string) {
 			"backoff-bad", "cloudevents-origins", "duration-too-large", "max-body-too-large", "schedule-every-zero", "webhook-rate-bad",
 		}},
 		{"a secret is judged by what it is", []string{
-			"secret-control-character", "secret-empty", "secret-list-empty", "secret-literal-alias", "secret-placeholder", "secret-short",
+			"secret-control-character", "secret-empty", "secret-list-empty", "secret-literal-alias", "secret-placeholder", "secret-shell-style", "secret-short",
 		}},
 		{"it is about what stands inside a text", []string{
 			"signature-body-unsigned", "signature-header-name", "signature-placeholder", "webhook-headers",
@@ -43,14 +43,16 @@ func beyond(name string) (why string) {
 // elsewhere are files that both refuse, at different lines, and why.
 func elsewhere(name string) (why string) {
 	return map[string]string{
-		"file-null":              "nothing stands nowhere",
-		"schedule-both":          "of two keys that exclude each other, the editor points at the map",
-		"syntax-hides-secrets":   "the editor points at where an open quote would have to end",
-		"syntax-unclosed-quote":  "likewise",
-		"syntax-unclosed-list":   "likewise of an open bracket",
-		"syntax-second-document": "likewise",
-		"syntax-indent-between":  "the editor reads on behind a mistake",
-		"syntax-indent-deeper":   "likewise",
-		"version-newer":          "of another version's file the validator says nothing else",
+		"file-null":                  "nothing stands nowhere",
+		"routes-list":                "the validator points at the key, because a list begins with its dash",
+		"schedule-both":              "of two keys that exclude each other, the editor points at the map",
+		"syntax-hides-secrets":       "the editor points at where an open quote would have to end",
+		"syntax-unclosed-quote":      "likewise",
+		"syntax-unclosed-list":       "likewise of an open bracket",
+		"syntax-second-document":     "likewise",
+		"syntax-indent-between":      "the editor reads on behind a mistake",
+		"syntax-indent-deeper":       "likewise",
+		"syntax-colon-without-space": "likewise",
+		"version-newer":              "of another version's file the validator says nothing else",
 	}[name]
 }

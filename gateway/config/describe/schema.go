@@ -168,7 +168,7 @@ func scalar(t reflect.Type, tag reflect.StructTag) object {
 	case reflect.TypeFor[netip.Prefix]():
 		return text(`[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?`, "want a network like 203.0.113.0/24 or an address")
 	case reflect.TypeFor[config.CEL]():
-		return object{"type": "string", "pattern": `\S`, "patternErrorMessage": "is empty"}
+		return object{"type": "string", "pattern": `^(?!\s*[$][{][{])[\s\S]*\S`, "patternErrorMessage": "want an expression, without ${{ }}"}
 	case reflect.TypeFor[config.Secret](), reflect.TypeFor[config.Hashed]():
 		return anyText()
 	case reflect.TypeFor[config.Values]():
