@@ -38,7 +38,8 @@ func outcomeOf(event *history.HistoryEvent) *outcome {
 		return &outcome{err: because("was terminated", a.GetReason())}
 	}
 	if event.GetWorkflowExecutionCanceledEventAttributes() != nil {
-		return &outcome{err: errors.New("was cancelled")}
+		// Perhaps by us, when the time of the attempt before this was up.
+		return &outcome{err: errors.New("was cancelled"), again: true}
 	}
 	return nil
 }

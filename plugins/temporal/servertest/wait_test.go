@@ -53,11 +53,12 @@ func TestNextAttempt(t *testing.T) {
 	}
 }
 
-// What somebody ends in Temporal has ended for good.
+// What somebody ends in Temporal has ended for good. Only a cancellation may
+// be our own, of an attempt that had no more time.
 func TestEndedInTemporal(t *testing.T) {
 	serve(t)
-	e := configured(t, "", `{"hang":{"type":"Hang","wait":true,"reuse":"failed"}}`)
-	e.start(call{key: "terminated", workflow: "hang"})
+	e := configured(t, "", `{"hang":{"type":"Hang","wait":true},"anew":{"type":"Hang","wait":true,"reuse":"failed"}}`)
+	e.start(call{key: "terminated", workflow: "anew"})
 	e.accepted()
 	if err := temporalClient().TerminateWorkflow(t.Context(), "gateway-terminated", "", "a mistake"); err != nil {
 		t.Fatal(err)
@@ -69,6 +70,12 @@ func TestEndedInTemporal(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.ends("permanent", `workflow "gateway-canceled" was cancelled`)
+	for attempt := range int32(2) {
+		e.start(call{key: "out-of-time", workflow: "anew", attempt: attempt + 1, deadline: time.Second})
+		e.ends("retryable", "the run's time is up")
+		status(t, "gateway-out-of-time", enums.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	}
+	runs(t, "gateway-out-of-time", 2)
 }
 
 // A run that the gateway gives up is given up in Temporal too, if it is ours
