@@ -57,7 +57,7 @@ func TestNextAttempt(t *testing.T) {
 // be our own, of an attempt that had no more time.
 func TestEndedInTemporal(t *testing.T) {
 	serve(t)
-	e := configured(t, "", `{"hang":{"type":"Hang","wait":true},"anew":{"type":"Hang","wait":true,"reuse":"failed"}}`)
+	e := configured(t, "", `{"hang":{"type":"Hang","wait":true},"anew":{"type":"Hang","wait":true,"reuse":"failed"},"stubborn":{"type":"Stubborn","wait":true,"reuse":"failed"}}`)
 	e.start(call{key: "terminated", workflow: "anew"})
 	e.accepted()
 	if err := temporalClient().TerminateWorkflow(t.Context(), "gateway-terminated", "", "a mistake"); err != nil {
@@ -70,11 +70,14 @@ func TestEndedInTemporal(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.ends("permanent", `workflow "gateway-canceled" was cancelled`)
-	for attempt := range int32(2) {
-		e.start(call{key: "out-of-time", workflow: "anew", attempt: attempt + 1, deadline: time.Second})
-		e.ends("retryable", "the run's time is up")
-		status(t, "gateway-out-of-time", enums.WORKFLOW_EXECUTION_STATUS_CANCELED)
-	}
+	e.start(call{key: "out-of-time", workflow: "stubborn", deadline: time.Second})
+	e.ends("retryable", "the run's time is up")
+	e.start(call{key: "out-of-time", workflow: "stubborn", attempt: 2})
+	e.accepted() // the one that is about to end
+	let(t, "gateway-out-of-time", nil)
+	e.ends("retryable", `workflow "gateway-out-of-time" was cancelled`)
+	e.start(call{key: "out-of-time", workflow: "stubborn", attempt: 3})
+	e.accepted()
 	runs(t, "gateway-out-of-time", 2)
 }
 

@@ -24,7 +24,7 @@ func quiet() client.Options {
 
 func register(r worker.Registry) {
 	for name, f := range map[string]any{
-		"Echo": echo, "Nothing": nothing, "Fail": fail, "Hang": hang, "Again": again, "Collect": collect,
+		"Echo": echo, "Nothing": nothing, "Fail": fail, "Hang": hang, "Stubborn": stubborn, "Again": again, "Collect": collect,
 	} {
 		r.RegisterWorkflowWithOptions(f, workflow.RegisterOptions{Name: name})
 	}
@@ -60,6 +60,14 @@ func hang(ctx workflow.Context) (any, error) {
 	s.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) { err = ctx.Err() })
 	s.Select(ctx)
 	return in, err
+}
+
+// stubborn ends when it is cancelled, but not before the signal `go`.
+func stubborn(ctx workflow.Context) error {
+	ctx.Done().Receive(ctx, nil)
+	after, _ := workflow.NewDisconnectedContext(ctx)
+	workflow.GetSignalChannel(ctx, "go").Receive(after, nil)
+	return ctx.Err()
 }
 
 // again continues as new until it has counted down.
