@@ -77,11 +77,11 @@ type Engine struct {
 	pool *Pool
 	// id is what it was made from, kin the same but for the program's checksum.
 	id, kin identity
-	spec   atomic.Pointer[Spec] // identical but for name-independent limits
-	binary *process.Binary      // touched by whoever starts the process alone
-	past   past
-	log    *logger
-	tail   tail
+	spec    atomic.Pointer[Spec] // identical but for name-independent limits
+	binary  *process.Binary      // touched by whoever starts the process alone
+	past    past
+	log     *logger
+	tail    tail
 
 	session  atomic.Pointer[session] // nil while down
 	draining atomic.Bool
