@@ -24,9 +24,9 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/write", "", "gopkg.in/yaml.v3"},
-	{"gateway/config/quantity", "", ""},
+	{"gateway/config/value", "", ""},
 	{"gateway/config/layout", "config/document", "gopkg.in/yaml.v3"},
-	{"gateway/config", "config/decode config/document config/files config/quantity", ""},
+	{"gateway/config", "config/decode config/document config/files config/value", ""},
 	{"gateway/config/describe", "config", ""},
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},

@@ -1,7 +1,7 @@
-// Package quantity is how a configuration writes amounts: durations, sizes,
-// percentages, rates, and what a route runs. The decoder reads them by their
-// UnmarshalText, whose errors say how they ought to look.
-package quantity
+// Package value is the kinds of values that a configuration is made of, each
+// with the one way to write it: durations, sizes, rates. The decoder reads them
+// by their UnmarshalText.
+package value
 
 import (
 	"errors"
