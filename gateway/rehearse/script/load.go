@@ -63,6 +63,9 @@ func Load(path string, set *files.Set) (*Script, Problems) {
 	}
 	var problems Problems
 	if s.file, problems = document.Parse(path, text); len(problems) > 0 {
+		if len(bytes.TrimSpace(text)) == 0 {
+			problems[0].Hint = "cases: is missing" // not what a configuration lacks
+		}
 		return s, problems
 	}
 	// Cases see nothing of the machine that they run on.
