@@ -90,7 +90,7 @@ func (e Explainer) past(ctx context.Context, prefix string) (string, *route.Tabl
 	}
 	table, mistakes := route.Compile(specs, e.Env, &route.Counters{})
 	if len(mistakes) > 0 {
-		return "", nil, fmt.Errorf("%w: %s", explain.ErrUnreadable, mistakes[0])
+		return "", nil, fmt.Errorf("%w: %w", explain.ErrUnreadable, mistakes[0])
 	}
 	return revision, table, nil
 }
