@@ -64,13 +64,13 @@ func many(t testing.TB, dir string, n int) (config, folder string) {
 // once for all files that see the same environment.
 func TestMany(t *testing.T) {
 	t.Parallel()
-	config, folder := many(t, t.TempDir(), 300)
+	config, folder := many(t, t.TempDir(), 120)
 	write(t, filepath.Join(folder, "other.yaml"), "env: {HUB: another-secret-of-length}\ncases:\n  one: {event: {type: x}, expect: {}}\n")
 	p, err := play(context.Background(), config, folder, nil)
-	if err != nil || !p.report.OK() || p.report.Passed != 301 || len(p.stages) != 2 {
+	if err != nil || !p.report.OK() || p.report.Passed != 121 || len(p.stages) != 2 {
 		t.Fatalf("%v, %d passed on %d stages: %+v", err, p.report.Passed, len(p.stages), p.report.Problems)
 	}
-	if c := p.report.Coverage; c.Routes != 300 || c.Matched != 300 || c.Conditions != 900 || c.Decided != 300 {
+	if c := p.report.Coverage; c.Routes != 120 || c.Matched != 120 || c.Conditions != 360 || c.Decided != 120 {
 		t.Errorf("%d of %d, %d of %d", c.Matched, c.Routes, c.Decided, c.Conditions)
 	}
 }
