@@ -24,7 +24,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/write", "", "gopkg.in/yaml.v3"},
-	{"gateway/config", "config/decode config/document config/files", ""},
+	{"gateway/config/value", "", ""},
+	{"gateway/config/layout", "config/document", "gopkg.in/yaml.v3"},
+	{"gateway/config", "config/decode config/document config/files config/value", ""},
+	{"gateway/config/describe", "config", ""},
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
@@ -70,14 +73,15 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/backlog", "store", "go.uber.org/zap"},
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "config", ""},
+	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/rehearse/script", "config/decode config/document config/files", ""},
 	{"gateway/rehearse/record", "config/write rehearse rehearse/script", ""},
 	{"gateway/rehearse/stage", "config/decode event intake rehearse rehearse/script route schedule store webhook", "go.uber.org/zap"},
-	{"gateway/routing", "api/explain config expr intake rehearse route store", ""},
+	{"gateway/routing", "api/explain config dispatch expr intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay routing timetable underway ui " +
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake route " +
 		"schedule schedule/cron " +

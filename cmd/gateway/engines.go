@@ -22,8 +22,3 @@ func (a *app) desk() *operate.Desk {
 func (a *app) rehearsal() *rehearse.Desk {
 	return &rehearse.Desk{Screen: &a.Screen, Err: a.err, Client: a.client, Config: a.configFile, Usage: usage}
 }
-
-func (a *app) configFile() string {
-	path, _ := a.configPath()
-	return path
-}
