@@ -24,7 +24,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/write", "", "gopkg.in/yaml.v3"},
-	{"gateway/config", "config/decode config/document config/files", ""},
+	{"gateway/config/value", "", ""},
+	{"gateway/config/layout", "config/document", "gopkg.in/yaml.v3"},
+	{"gateway/config", "config/decode config/document config/files config/value", ""},
+	{"gateway/config/describe", "config", ""},
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
@@ -43,7 +46,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/engine/process", "", "go.uber.org/zap golang.org/x/sys github.com/hashicorp/go-plugin"},
 	{"gateway/engine/link", "event plugins/sdk/batch plugins/sdk/proto/engine/v1", "google.golang.org/grpc google.golang.org/protobuf"},
 	{"gateway/engine", "engine/link engine/process plugins/sdk/wire plugins/sdk/proto/engine/v1",
-		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc"},
+		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf"},
 	{"gateway/intake", "event route store", "go.uber.org/zap"},
 	{"gateway/webhook/gate", "", ""},
 	{"gateway/webhook/cloudevents", "event", ""},
@@ -72,15 +75,16 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/backlog", "store", "go.uber.org/zap"},
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "config", ""},
+	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/rehearse/script", "config/decode config/document config/files", ""},
 	{"gateway/rehearse/record", "config/write rehearse rehearse/script", ""},
 	{"gateway/rehearse/stage", "config/decode event intake rehearse rehearse/script route schedule store webhook", "go.uber.org/zap"},
 	{"gateway/again", "api/replay config event intake route store", ""},
-	{"gateway/routing", "api/explain config expr intake rehearse route store", ""},
+	{"gateway/routing", "api/explain config dispatch expr intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "again api api/access api/ask api/declare api/live api/replay api/steer backlog compare lifetime metrics overlay routing timetable underway ui " +
+	{"gateway", "again api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake route " +
 		"schedule schedule/cron " +

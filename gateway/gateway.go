@@ -321,7 +321,7 @@ func (g *Gateway) explainer() routing.Explainer {
 }
 
 func (g *Gateway) past() again.Past {
-	return again.Past{Store: g.store, Intake: g.intake, Run: operator{g}.again,
+	return again.Past{Store: g.store, Intake: g.intake, Due: operator{g}.due,
 		Rules: func() *intake.Rules { return g.current.Load().rules }, Document: func() *config.Document { return g.current.Load().doc }}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
-	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -42,19 +41,6 @@ type snapshot struct {
 	tokens    []access.Token
 	// inherited: all but webhooks, tls and tokens is that of the snapshot before.
 	inherited bool
-}
-
-// Validate builds a configuration as a reload would, engines left out, and
-// touches nothing. It tells the next n firings of each schedule, too.
-func Validate(path string, opts config.Options, n int) (config.Problems, []steer.Schedule) {
-	doc, problems := config.Load(path, opts)
-	if problems.Failed() {
-		return problems, []steer.Schedule{}
-	}
-	all, more := Compile(doc)
-	problems = append(problems, more...)
-	problems.Sort()
-	return problems, timetable.Rehearse(doc, all.Schedules, n)
 }
 
 // Compiled is what decides about events under a configuration.
@@ -95,8 +81,7 @@ type builder struct {
 // report says what is wrong at a path, at the character where CEL or cron know
 // it.
 func (b *builder) report(path string, err error) {
-	var many expr.Errors
-	if errors.As(err, &many) {
+	if many, ok := errors.AsType[expr.Errors](err); ok {
 		for _, e := range many {
 			b.report(path, e)
 		}
@@ -106,12 +91,10 @@ func (b *builder) report(path string, err error) {
 }
 
 func (b *builder) problem(path string, err error) config.Problem {
-	var in *expr.Error
-	if errors.As(err, &in) {
+	if in, ok := errors.AsType[*expr.Error](err); ok {
 		return b.doc.ProblemIn(path, in.Line, in.Column, in.Message, "")
 	}
-	var due *cron.Mistake
-	if errors.As(err, &due) {
+	if due, ok := errors.AsType[*cron.Mistake](err); ok {
 		return b.doc.ProblemIn(path, 1, due.Column, due.Message, "")
 	}
 	return b.doc.Problem(path, err.Error(), "")
@@ -224,7 +207,7 @@ func (b *builder) compileRoutes() {
 			continue
 		}
 		specs = append(specs, routing.Spec(name, r))
-		plan.Routes[name] = ruleOf(r)
+		plan.Routes[name] = routing.Rule(r)
 		if r.MaxPending > 0 {
 			most[name] = r.MaxPending
 		}
@@ -235,17 +218,6 @@ func (b *builder) compileRoutes() {
 	}
 	b.snap.plan = plan
 	b.snap.rules = &intake.Rules{Table: table, Revision: b.snap.revision, MaxPending: most}
-}
-
-func ruleOf(r config.Route) dispatch.Rule {
-	return dispatch.Rule{
-		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-		Retry: dispatch.Retry{
-			Attempts: r.Retry.Attempts, Min: time.Duration(r.Retry.Backoff.Min), Max: time.Duration(r.Retry.Backoff.Max),
-			Jitter: float64(r.Retry.Jitter) / 100, GiveUpAfter: time.Duration(r.Retry.GiveUpAfter),
-		},
-		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict",
-	}
 }
 
 func (b *builder) compileSchedules() {
@@ -259,8 +231,7 @@ func (b *builder) compileSchedules() {
 		}
 		compiled, err := schedule.Compile(timetable.Spec(name, s, zone))
 		if err != nil {
-			var due *cron.Mistake
-			if errors.As(err, &due) {
+			if _, ok := errors.AsType[*cron.Mistake](err); ok {
 				path += ".cron"
 			}
 			b.report(path, err)

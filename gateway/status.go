@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/event-gateway/gateway/gateway/api"
-	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -82,7 +81,7 @@ func engineStatus(snap *snapshot) (list []api.EngineStatus) {
 		s := snap.engines[name].Status()
 		list = append(list, api.EngineStatus{
 			Name: name, Up: s.State == engine.Up, State: string(s.State), PID: s.PID, Path: s.Path, Version: s.Version, SHA256: s.SHA256,
-			Pinned: snap.doc.Config.Engines[name].SHA256 != "", Restarts: uint64(s.Restarts), Stuck: s.Stuck,
+			Pinned: snap.doc.Config.Engines[name].SHA256 != "", Restarts: uint64(s.Restarts), Stuck: s.Stuck, ReturnedFrom: s.Returned,
 			InFlight: s.InFlight, Waiting: s.Waiting, Limit: snap.plan.Engines[name].InFlight,
 			LastError: s.LastError, StartedAt: s.StartedAt,
 		})
@@ -145,13 +144,7 @@ func (o operator) Retry(ctx context.Context, seq int64) error {
 	if o.g.dispatch.Retry(seq) {
 		return nil // it waited in memory, and is due now
 	}
-	d, err := o.g.store.Retry(ctx, seq)
-	return o.due(d, err)
-}
-
-func (o operator) again(ctx context.Context, seq int64, of replay.Order) error {
-	d, err := o.g.store.Again(ctx, seq, of.Began)
-	return o.due(d, err)
+	return o.due(o.g.store.Retry(ctx, seq))
 }
 
 // due tells dispatch of a delivery that is to run again.

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/event-gateway/gateway/cmd/gateway/author"
+	"github.com/event-gateway/gateway/cmd/gateway/hindsight"
 	"github.com/event-gateway/gateway/cmd/gateway/operate"
-	"github.com/event-gateway/gateway/cmd/gateway/past"
 	"github.com/event-gateway/gateway/cmd/gateway/rehearse"
 )
 
@@ -24,11 +24,6 @@ func (a *app) rehearsal() *rehearse.Desk {
 	return &rehearse.Desk{Screen: &a.Screen, Err: a.err, Client: a.client, Config: a.configFile, Usage: usage}
 }
 
-func (a *app) past() *past.Desk {
-	return &past.Desk{Screen: &a.Screen, Err: a.err, Terminal: a.terminal, Client: a.client, Config: a.configFile, Usage: usage}
-}
-
-func (a *app) configFile() string {
-	path, _ := a.configPath()
-	return path
+func (a *app) hindsight() *hindsight.Desk {
+	return &hindsight.Desk{Screen: &a.Screen, Err: a.err, Terminal: a.terminal, Client: a.client, Config: a.configFile, Usage: usage}
 }

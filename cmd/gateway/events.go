@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) eventsCommand() *cobra.Command {
-	return group("events", "List, show, follow and export events", a.eventsList(), a.eventsShow(), a.past().Export())
+	return group("events", "List, show, follow and export events", a.eventsList(), a.eventsShow(), a.hindsight().Export())
 }
 
 // eventFlags select events.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/config"
@@ -22,6 +23,7 @@ type Store interface {
 	Events(ctx context.Context, f store.EventFilter) ([]store.StoredEvent, error)
 	EventByID(ctx context.Context, id string) (*store.StoredEvent, []*store.Delivery, error)
 	Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*store.Delivery, error)
+	Again(ctx context.Context, seq int64, before time.Time) (*store.Delivery, error)
 }
 
 // Past is what the gateway remembers, and can bring in once more.
@@ -29,8 +31,8 @@ type Past struct {
 	Store
 	Intake *intake.Intake
 	Rules  func() *intake.Rules
-	// Run makes a delivery run once more that ended before the replay began.
-	Run func(ctx context.Context, seq int64, o replay.Order) error
+	// Due is told of a delivery that is to run once more, or why it is not.
+	Due func(d *store.Delivery, err error) error
 	// Document in force.
 	Document func() *config.Document
 }
@@ -273,11 +275,11 @@ func (r *round) may(selected []*store.Delivery) func(string) bool {
 // take gives the event to its routes, or only tells which they are.
 func (r *round) take(ctx context.Context, ev *event.Event, may func(string) bool) (outcome string, routes []string, err error) {
 	if r.o.DryRun {
-		for _, v := range r.Rules().Table.Decide(ev) {
+		r.Rules().Table.Decide(ev, func(v *route.Verdict) {
 			if v.Step == route.Matched && may(v.Route.Name) {
 				routes = append(routes, v.Route.Name)
 			}
-		}
+		})
 		if routes == nil {
 			return replay.NoRoute, nil, nil
 		}
@@ -337,7 +339,7 @@ func (r *round) run(ctx context.Context, d *store.Delivery) (string, error) {
 	case r.o.DryRun:
 		return replay.Replayed, nil
 	}
-	err := r.Run(ctx, d.Seq, r.o)
+	err := r.Due(r.Store.Again(ctx, d.Seq, r.o.Began))
 	if errors.Is(err, store.ErrState) || errors.Is(err, store.ErrNotFound) {
 		return replay.Before, nil
 	}

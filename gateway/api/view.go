@@ -6,7 +6,6 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
-	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -86,11 +85,7 @@ func viewEvent(e store.StoredEvent) Event {
 func viewWholeEvent(e store.StoredEvent) Event {
 	v := viewEvent(e)
 	v.Headers, v.Query = e.Event.Headers, e.Event.Query
-	if event.Kind(e.Event.ContentType) == event.KindJSON && json.Valid(e.Event.Body) {
-		v.Data = e.Event.Body
-	} else {
-		v.DataBase64 = e.Event.Body
-	}
+	v.Data, v.DataBase64 = replay.Body(e.Event)
 	return v
 }
 

@@ -33,7 +33,7 @@ func TestEngines(t *testing.T) {
 		{"/bin/a", "/bin/c", []Engine{{"a", "restarts", []string{"plugin"}}}},
 		{"[x]", "[y]", []Engine{{"a", "restarts", []string{"args"}}}},
 		{"/tmp", "/var/tmp", []Engine{{"a", "restarts", []string{"env"}}}},
-		{"n: 1", "n: 2", []Engine{{"a", "restarts", []string{"config"}}}},
+		{"{n: 1}", "{n: 2}", []Engine{{"a", "restarts", []string{"config"}}}},
 		{"in_flight: 1, timeout: 1s", "in_flight: 2, timeout: 2s", nil},
 		{"in_flight: 1", "memory: 1GiB", []Engine{{"a", "restarts", []string{"limits.memory"}}}},
 		{"/bin/b", "/bin/b, transport: plain", []Engine{{"b", "restarts", []string{"transport"}}}},

@@ -139,8 +139,8 @@ func (w *watched) see(place string) Seen {
 	return Seen{Place: place, JSON: e.buf}
 }
 
-// places are the longest paths into the event that stand in an expression.
-// What loops look at has no name outside of them; what they go over has.
+// places are the longest paths into the event that stand in an expression. The
+// variables of loops have no name outside of them; what they go over has.
 func places(e ast.Expr) (list []ast.Expr) {
 	switch e.Kind() {
 	case ast.CallKind:
@@ -162,7 +162,8 @@ func places(e ast.Expr) (list []ast.Expr) {
 			return places(e.AsSelect().Operand())
 		}
 	case ast.ComprehensionKind:
-		return places(e.AsComprehension().IterRange())
+		loop := e.AsComprehension()
+		return append(places(loop.IterRange()), places(loop.LoopStep())...)
 	case ast.ListKind:
 		for _, item := range e.AsList().Elements() {
 			list = append(list, places(item)...)

@@ -22,6 +22,7 @@ func TestExplain(t *testing.T) {
 		{`event.data.amount < 10 || event.headers["x-kind"] == "b"`, `event.data.amount < 10 || event.headers["x-kind"] == "b"`, `event.data.amount=950 event.headers["x-kind"]="a"`, ``},
 		{`!(event.source in ["/a", "/webhooks/shop"])`, `!(event.source in ["/a", "/webhooks/shop"])`, `event.source="/webhooks/shop"`, ``},
 		{`event.data.items.exists(i, i.sku == "T-9")`, `event.data.items.exists(i, i.sku == "T-9")`, `event.data.items=[{"sku":"T-1"},{"sku":"T-2"}]`, ``},
+		{`event.data.items.all(i, i.sku == event.type)`, `event.data.items.all(i, i.sku == event.type)`, `event.data.items=[{"sku":"T-1"},{"sku":"T-2"}] event.type="order"`, ``},
 		{`event.data.items[1].sku.startsWith("X")`, `event.data.items[1].sku.startsWith("X")`, `event.data.items[1].sku="T-2"`, ``},
 		{`has(event.data.voucher)`, `has(event.data.voucher)`, `event.data={"amount":950,"currency":"EUR","items":[{"sku":"T-1"},{"sku":"T-2"}],"n":null}`, ``},
 		{`event.data.amount`, `event.data.amount`, ``, `result is int, must be bool`},

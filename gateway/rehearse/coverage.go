@@ -24,9 +24,9 @@ type tried struct {
 // NewCoverage begins to remember.
 func NewCoverage() *Coverage { return &Coverage{routes: map[string]*tried{}} }
 
-// Add notes the verdicts on an event.
-func (c *Coverage) Add(verdicts []route.Verdict, ev *event.Event) {
-	for _, v := range verdicts {
+// Add asks a table about an event and notes the verdicts.
+func (c *Coverage) Add(t *route.Table, ev *event.Event) {
+	t.Decide(ev, func(v *route.Verdict) {
 		t := c.of(v.Route)
 		switch v.Step {
 		case route.Matched:
@@ -36,7 +36,7 @@ func (c *Coverage) Add(verdicts []route.Verdict, ev *event.Event) {
 		case route.When:
 			t.no[len(t.no)-1]++
 		}
-	}
+	})
 }
 
 func (t *tried) match(r *route.Route, ev *event.Event) {

@@ -42,11 +42,13 @@ type Verdict struct {
 	line int
 }
 
-// Decide gives the verdicts of the routes whose types can be the event's, by
+// Decide gives each verdict of the routes whose types can be the event's, by
 // name: those that Match asks. It counts nothing.
-func (t *Table) Decide(ev *event.Event) (verdicts []Verdict) {
-	t.candidates(ev.Type, func(r *Route) { verdicts = append(verdicts, r.verdict(ev)) })
-	return verdicts
+func (t *Table) Decide(ev *event.Event, each func(*Verdict)) {
+	t.candidates(ev.Type, func(r *Route) {
+		v := r.verdict(ev)
+		each(&v)
+	})
 }
 
 // Explain gives the verdict of one route.

@@ -48,7 +48,7 @@ func TestExplainIsMatch(t *testing.T) {
 	seed := rand.Uint64()
 	m := made{rand.New(rand.NewPCG(seed, 0))}
 	env, steps := expr.New(), map[Step]int{}
-	for range 100 {
+	for range 40 {
 		var specs []Spec
 		for i := range 1 + m.IntN(20) {
 			specs = append(specs, m.spec(i))
@@ -74,7 +74,7 @@ func TestExplainIsMatch(t *testing.T) {
 				if v.Err != nil {
 					unclear = append(unclear, r.Name+v.Err.Error())
 				}
-				if v.Step == When {
+				if v.Step == When && m.IntN(8) == 0 { // it compiles anew, slowly
 					if f := r.Why(ev); f.Part == "" || (f.Err == nil) != (v.Err == nil) {
 						t.Fatalf("seed %d: %s says %+v, explained by %+v", seed, specs[0].When, v, f)
 					}
@@ -84,11 +84,11 @@ func TestExplainIsMatch(t *testing.T) {
 				t.Fatalf("seed %d: %s %s takes %v and could not tell %v; explained %v, %v", seed, ev.Type, ev.Body, took, could, explained, unclear)
 			}
 			decided := 0
-			for _, v := range table.Decide(ev) {
+			table.Decide(ev, func(v *Verdict) {
 				if v.Step == Matched {
 					decided++
 				}
-			}
+			})
 			if decided != len(hits) {
 				t.Fatalf("seed %d: %d decided, %d hits", seed, decided, len(hits))
 			}
@@ -127,7 +127,9 @@ func TestExplainParts(t *testing.T) {
 	if r.Accepted(1, ev) != 1 || r.Accepted(0, &event.Event{}) != -1 {
 		t.Error("not the value that was accepted")
 	}
-	if before := r.Count().Matched.Load(); r.Explain(ev).Step != Matched || len(table.Decide(ev)) != 1 || r.Count().Matched.Load() != before {
+	before, asked := r.Count().Matched.Load(), 0
+	table.Decide(ev, func(*Verdict) { asked++ })
+	if r.Explain(ev).Step != Matched || asked != 1 || r.Count().Matched.Load() != before {
 		t.Error("explanations are counted")
 	}
 }

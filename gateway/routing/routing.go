@@ -7,9 +7,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/rehearse"
@@ -26,6 +28,18 @@ func Spec(name string, r config.Route) route.Spec {
 	return route.Spec{
 		Name: name, Events: r.Events, Match: match, When: string(r.When), Key: string(r.Key), With: r.With,
 		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
+	}
+}
+
+// Rule is how a declared route is dispatched.
+func Rule(r config.Route) dispatch.Rule {
+	return dispatch.Rule{
+		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
+		Retry: dispatch.Retry{
+			Attempts: r.Retry.Attempts, Min: time.Duration(r.Retry.Backoff.Min), Max: time.Duration(r.Retry.Backoff.Max),
+			Jitter: float64(r.Retry.Jitter) / 100, GiveUpAfter: time.Duration(r.Retry.GiveUpAfter),
+		},
+		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict",
 	}
 }
 
@@ -84,7 +98,7 @@ func (e Explainer) past(ctx context.Context, prefix string) (string, *route.Tabl
 	}
 	table, mistakes := route.Compile(Specs(doc.Config), e.Env, &route.Counters{})
 	if len(mistakes) > 0 {
-		return "", nil, fmt.Errorf("%w: %s", explain.ErrUnreadable, mistakes[0])
+		return "", nil, fmt.Errorf("%w: %w", explain.ErrUnreadable, mistakes[0])
 	}
 	return revision, table, nil
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/disk"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -63,7 +63,7 @@ func (d *Desk) lock(names []string, check bool) error {
 			return err
 		}
 	}
-	if err := d.Show(locks, func() { d.printLocks(locks) }); err != nil {
+	if err := d.Show(locks, func() { d.printLocks(locks, check) }); err != nil {
 		return err
 	}
 	if check && slices.ContainsFunc(locks, func(l lock) bool { return !l.same() }) {
@@ -106,42 +106,22 @@ func pin(path string, locks []lock) error {
 	if bytes.Equal(text, before) {
 		return nil
 	}
-	return replace(path, text)
+	return disk.Replace(path, text)
 }
 
-// replace writes a file beside another and renames it over that.
-func replace(path string, text []byte) (err error) {
-	if path, err = filepath.EvalSymlinks(path); err != nil {
-		return err
+func (d *Desk) printLocks(locks []lock, check bool) {
+	missing, other := "pinned now", "pinned anew"
+	if check {
+		missing, other = "not pinned", "another program than is pinned"
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(file.Name()))
-	}
-	return err
-}
-
-func (d *Desk) printLocks(locks []lock) {
 	rows := make([][]screen.Cell, len(locks))
 	for i, l := range locks {
-		what := screen.Yellow.Text("pinned anew")
+		what := screen.Yellow.Text(other)
 		switch {
 		case l.same():
 			what = screen.Green.Text("pinned")
 		case l.Was == "":
-			what = screen.Yellow.Text("was not pinned")
+			what = screen.Yellow.Text(missing)
 		}
 		rows[i] = []screen.Cell{screen.Text(l.Engine), screen.Text(l.SHA256), what, screen.Text(l.Path)}
 	}

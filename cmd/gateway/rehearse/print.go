@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
+	"github.com/event-gateway/gateway/cmd/gateway/report"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/rehearse"
@@ -74,33 +74,11 @@ func (d *Desk) printCoverage(c *rehearse.Covered, f testFlags) {
 
 // annotate prints what GitHub Actions shows beside the lines of a pull request.
 func annotate(w io.Writer, r *Report) {
-	say := func(title string, p config.Problem) {
-		kind := "error"
-		if p.Severity == config.Warning {
-			kind = "warning"
-		}
-		message := p.Message
-		if p.Path != "" {
-			message = p.Path + ": " + message
-		}
-		fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d,title=%s::%s\n", kind, property(p.File), max(p.Line, 1), max(p.Col, 1), property(title), data(message))
-	}
-	for _, p := range r.Problems {
-		say("gateway test", p)
-	}
+	report.Annotations(w, r.Problems)
 	for _, c := range r.Cases {
-		for _, p := range c.Differences {
-			say(c.Name, p)
-		}
+		report.Annotate(w, c.Name, c.Differences)
 	}
 }
-
-// data and property escape as the runner wants it.
-func data(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
-}
-
-func property(s string) string { return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(s)) }
 
 // What JUnit's readers understand.
 type (

@@ -2,10 +2,13 @@ package rehearse
 
 import (
 	"cmp"
+	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,8 +55,30 @@ func (s setting) build(coverage *rehearse.Coverage) (*stage.Stage, *config.Docum
 }
 
 // standIn takes the place of a secret that is not known: well formed in every
-// encoding.
+// encoding. Where the configuration has a public key it is the private one.
 const standIn = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// madeUp is what stands in a configuration for a secret that is not known.
+func madeUp(hook config.Webhook) config.Secret {
+	if scheme, err := gateway.SchemeOf(hook); err == nil && scheme.Public([]byte(standIn)) {
+		return secret(standInPublic())
+	}
+	return secret(standIn)
+}
+
+func standInPublic() string {
+	seed, _ := hex.DecodeString(standIn) // a constant
+	return hex.EncodeToString(ed25519.NewKeyFromSeed(seed)[ed25519.SeedSize:])
+}
+
+// private is the key to sign with where only its public half is configured; nil
+// where a secret of the webhook will do.
+func private(hook config.Webhook) []byte {
+	if slices.ContainsFunc(hook.Secrets, func(k config.Key) bool { return string(k.Value.Reveal()) == standInPublic() }) {
+		return []byte(standIn)
+	}
+	return nil
+}
 
 // disarmed is a webhook with secrets for cases, and without a rate: cases come
 // all at once.
@@ -69,7 +94,7 @@ func (s setting) disarmed(name string, hook config.Webhook) config.Webhook {
 	keys := make([]config.Key, len(hook.Secrets))
 	for i, key := range hook.Secrets {
 		if keys[i] = key; !key.Value.Known() {
-			keys[i].Value = secret(standIn)
+			keys[i].Value = madeUp(hook)
 		}
 	}
 	hook.Secrets = keys
@@ -113,7 +138,7 @@ func (t theatre) sign(q stage.Unsigned) (*stage.Signed, error) {
 
 // sign makes a request of the parts that a case has.
 func sign(q stage.Unsigned, hook config.Webhook, target string) (*verify.Request, error) {
-	request := sender.Request{URL: target, Event: q.Event, ID: cmp.Or(q.ID, "test"), Header: q.Header, Body: q.Body}
+	request := sender.Request{URL: target, Event: q.Event, ID: cmp.Or(q.ID, "test"), Header: q.Header, Body: q.Body, Key: private(hook)}
 	signed, err := request.Sign(hook, q.At)
 	var mistake sender.Mistake
 	if errors.As(err, &mistake) { // in the words of a flag
@@ -133,9 +158,11 @@ func resign(q stage.Unsigned, hook config.Webhook, target string) (*verify.Reque
 	if scheme.None {
 		return r, nil
 	}
-	key, err := sender.Secret(scheme, hook, q.At)
-	if err != nil {
-		return nil, err
+	key := private(hook)
+	if key == nil {
+		if key, err = sender.Secret(scheme, hook, q.At); err != nil {
+			return nil, err
+		}
 	}
 	id := q.ID
 	for _, place := range scheme.ID {

@@ -60,7 +60,7 @@ func (s server) explain(r *http.Request) (int, any, error) {
 	out, err := s.Explain(r.Context(), id, revision)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return 0, nil, ask.Refuse(http.StatusNotFound, "no event with id %q", id)
+		return 0, nil, ask.Refuse(http.StatusNotFound, "no event %q; it may have been retained out", id)
 	case errors.Is(err, ErrRevision):
 		return 0, nil, ask.Refuse(http.StatusNotFound, "no revision %q is kept (or several begin so)", revision)
 	case errors.Is(err, ErrUnreadable):

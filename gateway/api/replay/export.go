@@ -64,12 +64,16 @@ func view(e *store.StoredEvent) Whole {
 		Cursor: store.FormatID(e.Seq), ID: ev.ID, Source: ev.Source, Type: ev.Type, Subject: ev.Subject, Time: ev.Time, ContentType: ev.ContentType,
 		Extensions: ev.Extensions, Headers: ev.Headers, Query: ev.Query, Revision: e.Revision, Routed: e.Deliveries, Conflict: e.Conflict,
 	}
-	if event.Kind(ev.ContentType) == event.KindJSON && json.Valid(ev.Body) {
-		v.Data = ev.Body
-	} else {
-		v.DataBase64 = ev.Body
-	}
+	v.Data, v.DataBase64 = Body(ev)
 	return v
+}
+
+// Body is that of an event as it is shown: valid JSON as it is, or any other.
+func Body(ev *event.Event) (data json.RawMessage, other []byte) {
+	if event.Kind(ev.ContentType) == event.KindJSON && json.Valid(ev.Body) {
+		return ev.Body, nil
+	}
+	return nil, ev.Body
 }
 
 // Event is the event that was exported, as it came in.

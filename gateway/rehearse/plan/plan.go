@@ -107,21 +107,21 @@ func (p *Plan) Of(ev *event.Event) []Change {
 }
 
 func (p *Plan) of(ev *event.Event) []Change {
-	before, after := p.old.Decide(ev), p.now.Decide(ev)
-	byName := make(map[string]*route.Verdict, len(before))
-	for i := range before {
-		byName[before[i].Route.Name] = &before[i]
-	}
-	var list []Change
-	for i := range after {
-		name := after[i].Route.Name
-		if c, differs := compare(byName[name], &after[i], ev); differs {
-			list = append(list, c)
+	byName := map[string]Change{}
+	p.old.Decide(ev, func(v *route.Verdict) {
+		if t := taken(v); t != nil {
+			byName[v.Route.Name] = Change{Before: t}
 		}
-		delete(byName, name)
-	}
-	for _, v := range byName { // not asked any more
-		if c, differs := compare(v, nil, ev); differs {
+	})
+	p.now.Decide(ev, func(v *route.Verdict) {
+		if t := taken(v); t != nil {
+			byName[v.Route.Name] = Change{Before: byName[v.Route.Name].Before, After: t}
+		}
+	})
+	var list []Change
+	for name, c := range byName {
+		c.Route, c.Event = name, Event{ID: ev.ID, Source: ev.Source, Type: ev.Type}
+		if c.differs() {
 			list = append(list, c)
 		}
 	}
@@ -129,23 +129,18 @@ func (p *Plan) of(ev *event.Event) []Change {
 	return list
 }
 
-// compare lays two verdicts of a route side by side; nil is one that was not
-// asked about events of this type.
-func compare(before, after *route.Verdict, ev *event.Event) (c Change, differs bool) {
-	c = Change{Event: Event{ID: ev.ID, Source: ev.Source, Type: ev.Type}, Before: taken(before), After: taken(after)}
+// differs tells whether the event takes the route otherwise, and how.
+func (c *Change) differs() bool {
 	switch {
-	case c.Before == nil && c.After == nil:
-		return c, false
 	case c.Before == nil:
-		c.Route, c.Kind = after.Route.Name, Runs
+		c.Kind = Runs
 	case c.After == nil:
-		c.Route, c.Kind = before.Route.Name, Stops
+		c.Kind = Stops
 	default:
-		c.Route, c.Kind = after.Route.Name, Changed
-		c.Fields = fields(c.Before, c.After)
-		return c, len(c.Fields) > 0
+		c.Kind, c.Fields = Changed, fields(c.Before, c.After)
+		return len(c.Fields) > 0
 	}
-	return c, true
+	return true
 }
 
 // why tells what keeps an event from a route, by the table in which it does not
@@ -165,7 +160,7 @@ func (p *Plan) why(c *Change, ev *event.Event) {
 }
 
 func taken(v *route.Verdict) *Taken {
-	if v == nil || v.Step != route.Matched {
+	if v.Step != route.Matched {
 		return nil
 	}
 	return &Taken{Run: v.Route.Engine + "/" + v.Route.Workflow, Input: v.Hit.Input, Key: v.Hit.Key}

@@ -122,7 +122,8 @@ func (c *Clean) Case(name string, taken []rehearse.Verdict) ([]byte, error) {
 		}
 		routes[v.Route] = one
 	}
-	return write.Entry("cases."+name,
+	text, err := write.Entry("cases."+name,
 		write.Field{Key: "event", Value: c.fields},
 		write.Field{Key: "expect", Value: map[string]any{"routes": routes}})
+	return append([]byte("# Recorded by gateway test --record.\n"), text...), err
 }

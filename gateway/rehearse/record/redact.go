@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -57,8 +58,8 @@ func (r *redactor) value(path []string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for key, below := range v {
-			out[key] = r.value(append(slices.Clip(path), key), below)
+		for _, key := range slices.Sorted(maps.Keys(v)) { // so that numbers are always the same
+			out[key] = r.value(append(slices.Clip(path), key), v[key])
 		}
 		return out
 	case []any:
@@ -132,8 +133,8 @@ func (r *redactor) whole(path []string, v any) any {
 		return json.Number("0")
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for key, below := range v {
-			out[key] = r.whole(append(slices.Clip(path), key), below)
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			out[key] = r.whole(append(slices.Clip(path), key), v[key])
 		}
 		return out
 	case []any:

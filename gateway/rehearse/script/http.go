@@ -62,7 +62,7 @@ func bodyOf(length string, body []byte) ([]byte, error) {
 	n, err := strconv.Atoi(length)
 	switch {
 	case err != nil || n < 0:
-		return nil, fmt.Errorf("Content-Length %q is not a number", length) //nolint:staticcheck // the header's name
+		return nil, fmt.Errorf("Content-Length %q is not a number", length)
 	case n <= len(body) && strings.Trim(string(body[n:]), "\r\n") == "":
 		return body[:n], nil
 	}

@@ -63,6 +63,9 @@ func Load(path string, set *files.Set) (*Script, Problems) {
 	}
 	var problems Problems
 	if s.file, problems = document.Parse(path, text); len(problems) > 0 {
+		if len(bytes.TrimSpace(text)) == 0 {
+			problems[0].Hint = "cases: is missing" // not what a configuration lacks
+		}
 		return s, problems
 	}
 	// Cases see nothing of the machine that they run on.
@@ -233,7 +236,7 @@ type shown struct {
 	DataBase64   []byte            `json:"data_base64"`
 	Body         string            `json:"body"`
 	// What became of it, which does not matter here.
-	Cursor, Revision, Routed, Conflict, Deliveries any
+	Cursor, Revision, Routed, Conflict, Deliveries, Replays any
 }
 
 // ParseEvent reads an event as JSON: as a case has it, or as the API shows it.

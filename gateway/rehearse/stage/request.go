@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -72,44 +73,57 @@ func (s *Stage) request(ctx context.Context, in *intake.Intake, c *script.Cast, 
 	return nil
 }
 
-// sent makes the request of a case.
+// sent makes the request of a case. Headers of its own come last: one of them
+// may break the signature.
 func (s *Stage) sent(c *script.Cast) (*sent, error) {
 	from := c.Case.Request
-	out := &sent{method: cmp.Or(from.Method, http.MethodPost), Signed: Signed{Target: from.Path, Host: "localhost", Header: http.Header{}}}
-	var err error
-	if rec := c.Recorded; rec != nil {
-		out.method = cmp.Or(from.Method, rec.Method)
-		out.Signed = Signed{Target: cmp.Or(from.Path, rec.Target), Host: cmp.Or(rec.Host, "localhost"), Header: rec.Header.Clone(), Body: rec.Body}
-	} else if out.Body, err = bodyOf(from.Body); err != nil {
+	out, err := unsigned(c)
+	if err != nil {
 		return nil, err
 	}
-	own := http.Header{}
-	for name, value := range from.Headers {
-		own[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
-	}
-	if from.Sign == script.On || from.Sign == script.Usual && from.Webhook != "" && c.Recorded == nil {
-		for name, values := range own {
-			out.Header[name] = values
-		}
+	switch {
+	case from.Sign == script.On || from.Sign == script.Usual && from.Webhook != "" && c.Recorded == nil:
 		signed, err := s.Sign(Unsigned{
-			Webhook: from.Webhook, Target: out.Target, Event: from.Event, ID: from.ID, Recorded: c.Recorded != nil, Header: out.Header, Body: out.Body, At: c.At,
+			Webhook: from.Webhook, Target: out.Target, Event: from.Event, ID: from.ID, Recorded: c.Recorded != nil,
+			Header: out.Header, Body: out.Body, At: c.At,
 		})
 		if err != nil {
 			return nil, err
 		}
 		out.Signed = *signed
-	} else if from.Webhook != "" && out.Target == "" {
+	case out.Target == "":
 		if out.Target, err = s.pathOf(from.Webhook); err != nil {
 			return nil, err
 		}
 	}
-	for name, values := range own {
-		out.Header[name] = values // also one that breaks the signature
+	maps.Copy(out.Header, headers(from))
+	return out, nil
+}
+
+// unsigned is a request as it was recorded, or as it is written down.
+func unsigned(c *script.Cast) (out *sent, err error) {
+	from := c.Case.Request
+	if rec := c.Recorded; rec != nil {
+		return &sent{
+			Signed: Signed{Target: cmp.Or(from.Path, rec.Target), Host: cmp.Or(rec.Host, localhost), Header: rec.Header.Clone(), Body: rec.Body},
+			method: cmp.Or(from.Method, rec.Method),
+		}, nil
 	}
-	if len(out.Body) > 0 && c.Recorded == nil && out.Header.Get("Content-Type") == "" {
+	out = &sent{Signed: Signed{Target: from.Path, Host: localhost, Header: headers(from)}, method: cmp.Or(from.Method, http.MethodPost)}
+	if out.Body, err = bodyOf(from.Body); err == nil && len(out.Body) > 0 && out.Header.Get("Content-Type") == "" {
 		out.Header.Set("Content-Type", "application/json")
 	}
-	return out, nil
+	return out, err
+}
+
+const localhost = "localhost"
+
+func headers(from *script.Request) http.Header {
+	own := make(http.Header, len(from.Headers))
+	for name, value := range from.Headers {
+		own[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
+	}
+	return own
 }
 
 func (s *Stage) pathOf(name string) (string, error) {

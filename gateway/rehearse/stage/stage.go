@@ -83,7 +83,7 @@ func (s *Stage) Perform(ctx context.Context, c *script.Cast) (*Outcome, error) {
 	}
 	if out.Entries = m.entries; s.Coverage != nil {
 		for _, e := range m.entries {
-			s.Coverage.Add(s.Routes.Decide(e.Event), e.Event)
+			s.Coverage.Add(s.Routes, e.Event)
 		}
 	}
 	return out, err
