@@ -19,20 +19,40 @@ import (
 	"github.com/event-gateway/gateway/gateway/routing"
 )
 
-// anyRoutes makes routes at random: some of a pair will be the same.
-func anyRoutes(r *rand.Rand) string {
-	one := func(of ...string) string { return of[r.IntN(len(of))] }
-	var text strings.Builder
-	for _, name := range []string{"a", "b", "c", "d", "e"} {
-		if r.IntN(5) == 0 {
-			continue
+// parts of a route, each drawn at random; empty ones stand for nothing of it.
+var parts = [][]string{
+	{"", "", "", ", enabled: false"},
+	{"events: [orders]", "events: [x.*]", "events: [x.y]", "events: [x.*, orders]", "events: [x.*, orders]", "events: [x.z]"},
+	{", run: exec/echo", ", run: exec/fail"},
+	{"", "", "", "", ", match: {data.n: [1, 2]}", ", match: {data.s: a, subject: [null, s]}", ", match: {data.s: 'no'}"},
+	{"", "", "", ", when: 'event.data.n > 1'", ", when: 'event.data.missing == 1'", `, when: 'event.type.startsWith("x")'`},
+	{"", "", ", key: event.data.s", ", key: event.type", ", key: event.data.missing"},
+	{"", "", ", with: {n: '${{ event.data.n }}'}", ", with: {fixed: 1}", ", with: {s: 'of ${{ event.data.s }}'}"},
+}
+
+// drawn is which of each part the routes a to e have.
+type drawn [5][7]int
+
+// redraw draws some of the parts anew.
+func (d drawn) redraw(r *rand.Rand, chance float64) drawn {
+	for i := range d {
+		for j := range d[i] {
+			if r.Float64() < chance {
+				d[i][j] = r.IntN(len(parts[j]))
+			}
 		}
-		fmt.Fprintf(&text, "  %s: {events: [%s], run: exec/%s", name, one("orders", "x.*", "x.y", "x.*, orders", "x.z"), one("echo", "fail"))
-		text.WriteString(one("", "", ", match: {data.n: [1, 2]}", ", match: {data.s: a, subject: [null, s]}", ", match: {data.s: 'no'}"))
-		text.WriteString(one("", "", ", when: 'event.data.n > 1'", ", when: 'event.data.missing == 1'", ", when: 'event.type.startsWith(\"x\")'"))
-		text.WriteString(one("", "", ", key: event.data.s", ", key: event.type", ", key: event.data.missing"))
-		text.WriteString(one("", "", ", with: {n: '${{ event.data.n }}'}", ", with: {fixed: 1}", ", with: {s: 'of ${{ event.data.s }}'}"))
-		text.WriteString(one("", "", "", ", enabled: false") + "}\n")
+	}
+	return d
+}
+
+func (d drawn) String() string {
+	var text strings.Builder
+	for i := range d {
+		fmt.Fprintf(&text, "  %c: {", 'a'+i)
+		for j := 1; j < len(parts); j++ {
+			text.WriteString(parts[j][d[i][j]])
+		}
+		text.WriteString(parts[0][d[i][0]] + "}\n")
 	}
 	return text.String()
 }
@@ -101,8 +121,9 @@ func TestPlanComesTrue(t *testing.T) {
 		}
 		return doc.Config
 	}
-	for pair := range number("PLAN_PAIRS", 8) {
-		old, now := fmt.Sprintf(base, execPlugin, anyRoutes(r)), fmt.Sprintf(base, execPlugin, anyRoutes(r))
+	for pair := range number("PLAN_PAIRS", 15) {
+		routes := drawn{}.redraw(r, 1)
+		old, now := fmt.Sprintf(base, execPlugin, routes), fmt.Sprintf(base, execPlugin, routes.redraw(r, 0.2))
 		b.write(old)
 		b.reload("")
 		var bodies []string

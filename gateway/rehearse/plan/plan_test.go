@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,10 +86,31 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestThousandRoutes: the promise of the issue, with every route changed and a
-// filter in each.
+// spent is the processor time of this process: a busy machine takes longer, but
+// not more of it.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// racing: the race detector makes everything many times slower.
+func racing() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// TestThousandRoutes: a thousand routes, all changed and with a filter in each,
+// and ten thousand events take less than five seconds.
 func TestThousandRoutes(t *testing.T) {
-	const routes, events = 1000, 10_000
+	const routes = 1000
+	events := 10_000
+	if racing() {
+		events = 1000
+	}
 	table := func(limit int) (specs []route.Spec) {
 		for i := range routes {
 			specs = append(specs, route.Spec{
@@ -103,15 +126,15 @@ func TestThousandRoutes(t *testing.T) {
 		list[i] = order(i, fmt.Sprintf(`{"shop":"a","n":%d,"items":[{"sku":"x","price":12}]}`, random.IntN(100)))
 		list[i].Type = fmt.Sprintf("order.%d", random.IntN(200))
 	}
-	began := time.Now()
+	began := spent(t)
 	p, _ := plan.New(table(10), table(20), expr.New())
 	got := p.All(list, 1000)
-	took := time.Since(began)
+	took := spent(t) - began
 	t.Logf("%d routes, %d events: %d changes in %s", routes, events, got.Stops, took)
-	if got.Stops == 0 || got.Runs != 0 || len(got.Routes) != routes {
+	if got.Stops == 0 || got.Runs != 0 || got.Looked != events {
 		t.Errorf("%d stop, %d run, at %d routes", got.Stops, got.Runs, len(got.Routes))
 	}
-	if took > 5*time.Second {
-		t.Errorf("took %s, at most 5s are promised", took)
+	if took > 5*time.Second && !racing() {
+		t.Errorf("took %s of a processor, at most 5s are promised", took)
 	}
 }
