@@ -153,8 +153,11 @@ func (r *rerun) path() string {
 // begin asks for an id before anything is done: should an answer be lost, it is
 // known with which id to ask again.
 func (r *rerun) begin(ctx context.Context) error {
-	r.bar = bar{to: r.Err, moves: r.Terminal}
 	a := &r.flags.asked
+	r.bar = bar{to: r.Err, moves: r.Terminal, until: a.Until}
+	if a.Until.IsZero() {
+		r.bar.until = r.began
+	}
 	if a.Replay == "" {
 		probe := *a
 		if probe.DryRun, probe.Limit = true, 1; r.flags.from != "" {
@@ -164,14 +167,11 @@ func (r *rerun) begin(ctx context.Context) error {
 		if err := r.post(ctx, probe, &first); err != nil {
 			return err
 		}
-		if a.Replay = first.Replay; a.Until.IsZero() {
-			r.bar.until = first.Began
+		if a.Replay = first.Replay; first.Next != "" {
+			r.bar.show(first.Next, "") // where it starts
 		}
 	}
-	if r.bar.since = a.Since; !a.Until.IsZero() {
-		r.bar.until = a.Until
-	}
-	if !a.DryRun {
+	if r.bar.end(); !a.DryRun {
 		fmt.Fprintf(r.Err, "replay %s; after an interruption: %s\n", a.Replay, r.command())
 	}
 	return nil
@@ -294,13 +294,13 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// each prints what became of an event: for programs all, for people what would
-// be, and what is not as one would think.
+// each prints what became of an event: for programs always, for people what
+// would be; what has been, the sum tells.
 func (r *rerun) each(o replay.Outcome) error {
 	if r.Format != screen.Table {
 		return r.ShowEach(o, nil)
 	}
-	if !r.flags.asked.DryRun && (o.Outcome == replay.Replayed || o.Outcome == replay.Before) {
+	if !r.flags.asked.DryRun {
 		return nil
 	}
 	r.bar.end()
