@@ -65,6 +65,11 @@ func (c *checker) warn(path, message, hint string) {
 	c.problems = append(c.problems, p)
 }
 
+// place says where a path stands, for a problem at another one.
+func (c *checker) place(path, seen string) string {
+	return c.doc.file.Place(path, c.doc.file.Name(seen))
+}
+
 func (c *checker) absolute(path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
@@ -254,12 +259,12 @@ func (c *checker) target(path string, t *Target) {
 // wrongly has its own problems.
 func (c *checker) engine(path, name string) {
 	names := c.doc.file.Keys("engines")
-	if slices.Contains(names, name) {
+	if slices.Contains(names, name) || c.doc.partial {
 		return
 	}
 	hint := "no engines are defined"
 	if near := decode.Nearest(name, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q? defined at line %d", near, c.doc.file.Line("engines."+near))
+		hint = fmt.Sprintf("did you mean %q? defined at %s", near, c.place("engines."+near, path))
 	} else if len(names) > 0 {
 		hint = "defined are: " + strings.Join(names, ", ")
 	}

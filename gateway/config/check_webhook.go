@@ -24,7 +24,7 @@ func (c *checker) webhooks() {
 			c.report(path+".path", "want a path like /hooks/partner: letters, digits and -._~ between single slashes", "")
 		}
 		if other, ok := taken[w.Path]; ok {
-			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", c.quote(path+".path", w.Path), other), fmt.Sprintf("defined at line %d", c.doc.file.Line("webhooks."+other)))
+			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", c.quote(path+".path", w.Path), other), "defined at "+c.place("webhooks."+other, path))
 		}
 		taken[w.Path] = name
 		c.scheme(path, &w)

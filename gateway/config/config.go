@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// Config is the whole file. Relative paths in it have been made absolute from
+// Config is the whole file, with what it includes. Relative paths in it have been made absolute from
 // the file's folder, defaults are filled in, and references are resolved.
 type Config struct {
 	Version   int                 `yaml:"version" required:"true"` // always 1
@@ -35,8 +35,9 @@ type Config struct {
 	Schedules map[string]Schedule `yaml:"schedules" aka:"crons,timers"`
 	Defaults  Defaults            `yaml:"defaults"`
 	Routes    map[string]Route    `yaml:"routes" aka:"rules,triggers,workflows"`
-
-	_ struct{} `later:"include"`
+	// Include are files, or patterns of files, that add entries. What they add is
+	// above, as if it stood in this file.
+	Include []string `yaml:"include" aka:"includes,import,imports"`
 }
 
 // Server says where the gateway listens.
