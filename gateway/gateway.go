@@ -26,6 +26,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/lifetime"
 	"github.com/event-gateway/gateway/gateway/metrics"
@@ -48,6 +49,11 @@ type Options struct {
 	Version string
 	// Ready, when set, is called once events are accepted.
 	Ready func()
+	// Refused is why the file cannot be in force. Then the revision is that was
+	// last, from the store in a folder, or in the one that the file names, until
+	// the file has been mended.
+	Refused config.Problems
+	Folder  string
 }
 
 // Gateway is one running gateway.
@@ -81,13 +87,20 @@ type Gateway struct {
 	running   context.Context
 	stopping  bool
 	reloads   reloadLog
+	// lastGood: what is in force is not what the file says.
+	lastGood atomic.Bool
 }
 
 // New reads the configuration, opens the store and binds the listeners. It
 // starts nothing. Mistakes in the configuration come back as config.Problems.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{opts: o, log: o.Log, started: time.Now(), env: expr.New(), hooks: webhook.NewRegistry(), live: live.New()}
-	doc, problems := config.Load(o.ConfigPath, config.Options{Generate: true})
+	file, problems := config.Load(o.ConfigPath, config.Options{Generate: true})
+	doc := file
+	if len(o.Refused) > 0 {
+		doc, problems = history.LastGood(context.Background(), o.Folder, o.ConfigPath, config.Options{Generate: true})
+		g.lastGood.Store(true)
+	}
 	if problems.Failed() {
 		return nil, problems
 	}
@@ -99,7 +112,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.current.Store(snap)
-	g.assemble(doc)
+	g.assemble(file, doc)
 	return g, nil
 }
 
@@ -142,7 +155,7 @@ func (g *Gateway) open(doc *config.Document) (err error) {
 const dedupeWindow = 7 * 24 * time.Hour
 
 // assemble makes the parts that need the store.
-func (g *Gateway) assemble(doc *config.Document) {
+func (g *Gateway) assemble(file, doc *config.Document) {
 	g.backlog = backlog.New(g.store, g.log)
 	g.intake = intake.New(heard{g}, func() *intake.Rules { return g.current.Load().rules }, g.backlog.Pending, g.log.Named("intake"))
 	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g.store, g}, g.log.Named("schedule"))
@@ -151,6 +164,9 @@ func (g *Gateway) assemble(doc *config.Document) {
 	}})
 	g.referred = config.NewWatcher(g.referredChanged, config.WatchOptions{})
 	g.watch(doc, true, false)
+	if g.lastGood.Load() { // it is tried at once: who refused it read it earlier
+		g.watcher.SetFiles(file.Files, "")
+	}
 	g.metrics = metrics.New(g.status)
 }
 
@@ -225,9 +241,14 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 		}
 		return problems
 	}
-	result := api.ReloadResult{Revision: snap.revision, Differences: compare.Differences(&config.Config{}, snap.doc.Config), Problems: overlay.Problems(problems)}
+	result := api.ReloadResult{Revision: snap.revision, Differences: compare.Differences(&config.Config{}, snap.doc.Config), Problems: overlay.Problems(append(problems, g.opts.Refused...))}
 	g.reloads.add(result, true)
-	g.goLive(ctx, snap, result, "start")
+	reason := "start"
+	if g.lastGood.Load() {
+		reason = "last good"
+		g.log.Error("the file is refused: the last good revision is in force until it is mended", zap.String("revision", snap.revision), zap.Error(g.opts.Refused))
+	}
+	g.goLive(ctx, snap, result, reason)
 	return nil
 }
 
@@ -258,9 +279,10 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 	}
 	server := api.NewServer(api.New(api.Options{
 		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Schedules: g.board(),
-		Runs:    underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
-		Engines: underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
-		Status:  g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
+		Runs:      underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
+		Revisions: history.History{Store: g.store},
+		Engines:   underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
+		Status:    g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))

@@ -4,17 +4,17 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/overlay"
-	"github.com/event-gateway/gateway/gateway/store"
 )
 
 // reloadLog remembers how reloads went.
@@ -99,6 +99,7 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 	result.Differences = compare.Differences(old.doc.Config, snap.doc.Config)
 	result.Revision, result.Changed = snap.revision, snap.revision != old.revision
 	status := g.reloads.add(result, whole)
+	g.lastGood.CompareAndSwap(whole, false)
 	g.goLive(ctx, snap, result, reason)
 	g.live.Tell(api.ReloadMessage(*status))
 	if !snap.inherited {
@@ -156,7 +157,7 @@ func (g *Gateway) attempt(ctx context.Context, old *snapshot, doc *config.Docume
 
 // goLive puts a snapshot in force. Nothing in here can fail.
 func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadResult, reason string) {
-	g.current.Store(snap)
+	old := g.current.Swap(snap)
 	for _, a := range snap.doc.Aside {
 		g.log.Warn("entry set aside", zap.String("entry", a.Name), zap.Error(a.Problems))
 	}
@@ -170,9 +171,11 @@ func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadR
 		return // the same revision
 	}
 	// History is for people; a gateway that can't write it has worse trouble.
-	err := g.store.AddRevision(ctx, store.Revision{
-		Hash: snap.revision, At: time.Now(), Content: snap.doc.Text(), Difference: strings.Join(result.Differences, "; "),
-	})
+	step := history.Step{Now: snap.doc, Revision: snap.revision, Names: result.Differences, Reason: reason, By: access.In(ctx).Who()}
+	if old != nil && g.ready.Load() {
+		step.Before = old.doc
+	}
+	err := history.History{Store: g.store}.Add(ctx, step)
 	if err != nil && ctx.Err() == nil {
 		g.log.Warn("revision not kept", zap.Error(err))
 	}

@@ -41,7 +41,7 @@ func (g *Gateway) configStatus(snap *snapshot) api.ConfigStatus {
 	return api.ConfigStatus{
 		File: snap.doc.Path, Revision: snap.revision, LoadedAt: snap.loadedAt.UTC(),
 		Accepted: g.reloads.accepted, Refused: g.reloads.refused, LastReload: g.reloads.shown(),
-		Made: len(snap.doc.Overlay), SetAside: overlay.SetAside(snap.doc),
+		LastGood: g.lastGood.Load(), Made: len(snap.doc.Overlay), SetAside: overlay.SetAside(snap.doc),
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/live"
+	"github.com/event-gateway/gateway/gateway/api/revisions"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -54,10 +55,11 @@ type Options struct {
 	Operator Operator
 	Overlay  declare.Overlay
 	// Schedules are steered through this, runs answered and cancelled, engines
-	// looked at.
+	// and the history of the configuration looked at.
 	Schedules steer.Schedules
 	Runs      runs.Runs
 	Engines   engines.Engines
+	Revisions revisions.Revisions
 	Status    Status
 	// Metrics is the page that Prometheus scrapes; nil: there is none.
 	Metrics http.Handler
@@ -151,6 +153,7 @@ func (s *server) routes() http.Handler {
 		steer.Endpoints(s.Schedules, s.logChange, func() time.Time { return s.now() }),
 		runs.Endpoints(s.Runs, s.logChange),
 		engines.Endpoints(s.Engines),
+		revisions.Endpoints(s.Revisions),
 	} {
 		for pattern, h := range endpoints {
 			handle(pattern, s.answer(part(h)))
