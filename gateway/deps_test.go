@@ -72,7 +72,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/backlog", "store", "go.uber.org/zap"},
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "api/revisions config", ""},
-	{"gateway/history", "api/revisions compare config store store/sqlite", "github.com/rogpeppe/go-internal"},
+	{"gateway/history", "api/revisions compare config config/files store store/sqlite", "github.com/rogpeppe/go-internal"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},

@@ -39,6 +39,8 @@ type Document struct {
 	// includes, of references, not of what they resolve to, and of what is laid
 	// over it.
 	Revision string
+	// Digest is the same without what is laid over it.
+	Digest string
 	// Overlay is all that was laid over the file, and Aside what of it is not in
 	// force.
 	Overlay []Entry
@@ -54,7 +56,6 @@ type Document struct {
 	included []*included
 	partial  bool            // not all that is included could be read
 	made     map[string]bool // what the overlay has in force
-	digest   string          // of the text without the overlay
 	set      *files.Set
 	opts     Options
 	again    bool
@@ -148,7 +149,7 @@ func (d *Document) stamp(text []byte, set *files.Set) {
 	for _, in := range d.included {
 		fmt.Fprintf(whole, "\x00include %s\x00%s", in.name, in.text)
 	}
-	d.digest = hex.EncodeToString(whole.Sum(nil))
+	d.Digest = hex.EncodeToString(whole.Sum(nil))
 	for _, e := range d.Overlay {
 		if d.Made(e.Name) {
 			fmt.Fprintf(whole, "\x00%s\x00%s", e.Name, e.Text)

@@ -2,9 +2,9 @@ package config
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
+	"github.com/event-gateway/gateway/gateway/config/value"
 )
 
 const redacted = "[redacted]"
@@ -52,39 +52,10 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalYAML returns [redacted].
 func (s Secret) MarshalYAML() (any, error) { return redacted, nil }
 
-// minSecret is the shortest secret that is worth an HMAC, in bytes.
-const minSecret = 16
-
 // weakness says why a secret must not be used; empty when it may.
 func (s Secret) weakness() string {
-	text := s.reveal()
-	switch {
-	case s.origin == decode.Unknown:
+	if s.origin == decode.Unknown {
 		return ""
-	case text == "":
-		return "is empty"
-	case looksLikePlaceholder(text):
-		return "is a placeholder"
-	case len(text) < minSecret:
-		return fmt.Sprintf("has %d bytes: at least %d are needed", len(text), minSecret)
-	case strings.ContainsFunc(text, isControl):
-		return "contains a control character"
 	}
-	return ""
-}
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-// looksLikePlaceholder recognises what people leave in examples.
-func looksLikePlaceholder(text string) bool {
-	plain := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(text))
-	for _, word := range []string{
-		"changeme", "changethis", "replaceme", "replacethis", "placeholder", "insertsecret",
-		"yoursecret", "yourwebhooksecret", "mysecret", "supersecret", "webhooksecret", "todo",
-	} {
-		if strings.HasPrefix(plain, word) && len(plain) < len(word)+12 {
-			return true
-		}
-	}
-	return strings.Trim(plain, "x") == "" || strings.Trim(plain, "*") == ""
+	return value.Weakness(s.reveal())
 }

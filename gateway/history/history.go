@@ -62,7 +62,7 @@ func (h History) Add(ctx context.Context, s Step) error {
 	if err != nil {
 		return err
 	}
-	content, err := pack(s.Now.Kept())
+	content, err := pack(KeptOf(s.Now))
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (h History) Add(ctx context.Context, s Step) error {
 	})
 }
 
-func pack(k config.Kept) ([]byte, error) {
+func pack(k Kept) ([]byte, error) {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
 	err := errors.Join(json.NewEncoder(z).Encode(k), z.Close()) // it has all only once it is closed
@@ -83,10 +83,10 @@ func pack(k config.Kept) ([]byte, error) {
 const maxContent = 256 << 20
 
 // unpack reads what was packed. What the first versions kept was the text.
-func unpack(content []byte) (k config.Kept, err error) {
+func unpack(content []byte) (k Kept, err error) {
 	z, err := gzip.NewReader(bytes.NewReader(content))
 	if err != nil {
-		return config.Kept{Files: []config.KeptText{{Name: "gateway.yaml", Text: string(content)}}}, nil //nolint:nilerr // it is text
+		return Kept{Files: []config.Text{{Name: "gateway.yaml", Text: string(content)}}}, nil //nolint:nilerr // it is text
 	}
 	d := json.NewDecoder(io.LimitReader(z, maxContent))
 	d.UseNumber()
@@ -118,7 +118,7 @@ func view(r store.Revision) revisions.Revision {
 
 // kept is a revision that was read.
 type kept struct {
-	config.Kept
+	Kept
 	n    int64
 	view revisions.Revision
 }
@@ -142,7 +142,7 @@ func (h History) Show(ctx context.Context, name string) (revisions.Whole, error)
 	return whole(k.view, k.Kept), nil
 }
 
-func whole(v revisions.Revision, k config.Kept) revisions.Whole {
+func whole(v revisions.Revision, k Kept) revisions.Whole {
 	w := revisions.Whole{Revision: v, Files: []revisions.File{}, Overlay: []revisions.File{}, Values: k.Values}
 	for _, f := range k.Files {
 		w.Files = append(w.Files, revisions.File(f))
@@ -158,7 +158,7 @@ func whole(v revisions.Revision, k config.Kept) revisions.Whole {
 
 // Of is a configuration as history would show it.
 func Of(doc *config.Document) revisions.Whole {
-	return whole(revisions.Revision{Revision: doc.Path, Changes: revisions.Changes{Changes: []revisions.Change{}}}, doc.Kept())
+	return whole(revisions.Revision{Revision: doc.Path, Changes: revisions.Changes{Changes: []revisions.Change{}}}, KeptOf(doc))
 }
 
 // Diff is what changed from one revision to another. Without one to begin from

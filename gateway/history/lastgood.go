@@ -13,8 +13,8 @@ import (
 	"github.com/event-gateway/gateway/gateway/store/sqlite"
 )
 
-// Kept is the history in a folder that no gateway need have open, to be read.
-func Kept(folder string) (h History, shut func() error, err error) {
+// In is the history in a folder that no gateway need have open, to be read.
+func In(folder string) (h History, shut func() error, err error) {
 	past, shut, err := sqlite.History(folder)
 	return History{Store: past}, shut, err
 }
@@ -35,7 +35,7 @@ func LastGood(ctx context.Context, folder, path string, opts config.Options) (*c
 	case err != nil:
 		return nil, problem(folder, fmt.Sprintf("the last good revision: %s", err))
 	}
-	doc, problems := config.Restore(path, k.Kept, opts)
+	doc, problems := k.Restore(path, opts)
 	for i := range problems {
 		problems[i].Message = "in the last good revision " + k.view.Revision + ": " + problems[i].Message
 	}
@@ -43,7 +43,7 @@ func LastGood(ctx context.Context, folder, path string, opts config.Options) (*c
 }
 
 func lastKept(ctx context.Context, folder string) (kept, error) {
-	h, shut, err := Kept(folder)
+	h, shut, err := In(folder)
 	if err != nil {
 		return kept{}, err
 	}

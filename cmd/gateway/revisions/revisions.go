@@ -248,7 +248,7 @@ func (d *Desk) ask(question func(past) error) (err error) {
 	if folder == "" {
 		return fmt.Errorf("%s: does not say where the store is", d.Config())
 	}
-	h, shut, err := history.Kept(folder)
+	h, shut, err := history.In(folder)
 	if err != nil {
 		return err
 	}
