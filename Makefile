@@ -1,13 +1,14 @@
 # `make` alone lists what there is to do.
 .DEFAULT_GOAL := help
 
+# Modules of their own: examples, as the programs of others are, and engines that
+# need more than the gateway does.
+MODULES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod plugins/*/go.mod))
+
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-ENGINES  := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
+ENGINES  := $(notdir $(filter-out $(MODULES),$(patsubst %/main.go,%,$(wildcard plugins/*/main.go))))
 PROTO    := plugins/sdk/proto
 FUZZTIME ?= 30s
-
-# Examples that are modules of their own, as the programs of others are.
-MODULES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
 
 # Tools are modules of their own, so that nothing of theirs is in go.mod.
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
@@ -21,10 +22,10 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION
 PROFILE := cmd/gateway/gateway.pgo
 
 .PHONY: help build run test check format vet lint generated generate generate-python fmt fuzz bench profile clean \
-	plugins/grapheteria test-grapheteria
+	plugins/grapheteria plugins/temporal test-grapheteria test-temporal
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z/-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/gateway and bin/plugins/<engine>
 	$(GO_BUILD) -pgo=$(PROFILE) -o bin/gateway ./cmd/gateway
@@ -33,13 +34,16 @@ build: ## build bin/gateway and bin/plugins/<engine>
 		$(GO_BUILD) -o bin/plugins/$$engine ./plugins/$$engine || exit 1; \
 	done
 
+plugins/temporal: ## build bin/plugins/temporal, which build leaves out
+	cd $@ && $(GO_BUILD) -o $(CURDIR)/bin/$@ .
+
 run: build ## build, then run the gateway on ./gateway.yaml
 	@exec ./bin/gateway run --config gateway.yaml
 
 plugins/grapheteria: ## install the Grapheteria engine to bin/plugins; needs Python (PYTHON) and PyPI
 	@plugins/grapheteria/install.sh bin/plugins
 
-test: ## run all tests that need nothing but Go
+test: ## run all tests but test-grapheteria and test-temporal
 	go test $(TESTFLAGS) ./...
 	@for module in $(MODULES); do \
 		echo "cd $$module && go test $(TESTFLAGS) ./..."; \
@@ -53,8 +57,13 @@ test-grapheteria: plugins/grapheteria ## test the Grapheteria engine, on the pac
 		$(CURDIR)/bin/plugins/grapheteria.d/venv/bin/python -m unittest discover -b -t . -s tests
 	go test $(TESTFLAGS) -tags grapheteria ./plugins/grapheteria
 
-check: TESTFLAGS = -race ## everything CI wants: format, vet, lint, generated files, tests with -race
-check: format vet lint generated test test-grapheteria
+# The server takes minutes to compile, and twice that for the race detector,
+# which is in the engine that is tested and not in the server.
+test-temporal: ## test the engine temporal against Temporal's own server
+	cd plugins/temporal/servertest && go test -timeout 5m ./...
+
+check: TESTFLAGS = -race ## everything CI wants: format, vet, lint, generated files, all tests with -race
+check: format vet lint generated test test-grapheteria test-temporal
 
 format: ## fail on files that are not gofmt'ed
 	@files=$$(gofmt -l .); \
@@ -62,9 +71,11 @@ format: ## fail on files that are not gofmt'ed
 
 vet: ## go vet
 	go vet -tags grapheteria ./...
+	cd plugins/temporal && go vet ./...
 
 lint: ## the pinned golangci-lint; its first build takes minutes
 	$(LINT) run --allow-parallel-runners ./...
+	cd plugins/temporal && go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint run --allow-parallel-runners ./...
 
 generated: ## fail when generated files are not what the protocol says
 	cd $(PROTO) && $(BUF) lint && $(BUF) generate -o $(CURDIR)/bin/.generated

@@ -45,7 +45,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/engine/process", "", "go.uber.org/zap golang.org/x/sys github.com/hashicorp/go-plugin"},
 	{"gateway/engine/link", "event plugins/sdk/batch plugins/sdk/proto/engine/v1", "google.golang.org/grpc google.golang.org/protobuf"},
 	{"gateway/engine", "engine/link engine/process plugins/sdk/wire plugins/sdk/proto/engine/v1",
-		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc"},
+		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf"},
 	{"gateway/intake", "event route store", "go.uber.org/zap"},
 	{"gateway/webhook/gate", "", ""},
 	{"gateway/webhook/cloudevents", "event", ""},

@@ -81,7 +81,7 @@ func engineStatus(snap *snapshot) (list []api.EngineStatus) {
 		s := snap.engines[name].Status()
 		list = append(list, api.EngineStatus{
 			Name: name, Up: s.State == engine.Up, State: string(s.State), PID: s.PID, Path: s.Path, Version: s.Version, SHA256: s.SHA256,
-			Pinned: snap.doc.Config.Engines[name].SHA256 != "", Restarts: uint64(s.Restarts), Stuck: s.Stuck,
+			Pinned: snap.doc.Config.Engines[name].SHA256 != "", Restarts: uint64(s.Restarts), Stuck: s.Stuck, ReturnedFrom: s.Returned,
 			InFlight: s.InFlight, Waiting: s.Waiting, Limit: snap.plan.Engines[name].InFlight,
 			LastError: s.LastError, StartedAt: s.StartedAt,
 		})

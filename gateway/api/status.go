@@ -129,6 +129,9 @@ type EngineStatus struct {
 	Path    string `json:"path,omitempty"`
 	Version string `json:"version,omitempty"`
 	SHA256  string `json:"sha256,omitempty"`
+	// ReturnedFrom is the checksum of the program that is in place now, and
+	// crashed so often that the one before it runs again.
+	ReturnedFrom string `json:"returned_from,omitempty"`
 	// Pinned: the file says which checksum it must have.
 	Pinned bool `json:"pinned,omitempty"`
 	// Restarts and Stuck, processes that could not be ended, count since it was
@@ -247,6 +250,9 @@ func degraded(report StatusReport) (names []string) {
 	for _, e := range report.Engines {
 		if !e.Up {
 			names = append(names, "engine "+e.Name+": "+e.State)
+		}
+		if e.ReturnedFrom != "" {
+			names = append(names, "engine "+e.Name+": runs the program before")
 		}
 	}
 	return names

@@ -74,12 +74,14 @@ func setDefault[T ~int | ~int64](value *T, otherwise T) {
 // Engine is an engine in use. It is shared by all who acquired it with an
 // equal Spec; its methods may be called from any goroutine.
 type Engine struct {
-	pool   *Pool
-	id     identity
-	spec   atomic.Pointer[Spec] // identical but for name-independent limits
-	binary *process.Binary      // touched by whoever starts the process alone
-	log    *logger
-	tail   tail
+	pool *Pool
+	// id is what it was made from, kin the same but for the program's checksum.
+	id, kin identity
+	spec    atomic.Pointer[Spec] // identical but for name-independent limits
+	binary  *process.Binary      // touched by whoever starts the process alone
+	past    past
+	log     *logger
+	tail    tail
 
 	session  atomic.Pointer[session] // nil while down
 	draining atomic.Bool

@@ -203,8 +203,8 @@ func (l *launch) connect(ctx context.Context) (*session, error) {
 	conn := protocol.(*plugin.GRPCClient).Conn // gRPC is the only protocol allowed
 	label := fmt.Sprintf("%s/%.4s pid %d", l.spec.Name, l.binary.Sum(), p.PID())
 	return &session{
-		link:   link.New(raw.(enginev1.EngineServiceClient), l.spec.Name, label, l.spec.MaxMessage),
-		health: grpc_health_v1.NewHealthClient(conn), client: l.client, process: p,
+		link: link.New(raw.(enginev1.EngineServiceClient), l.spec.Name, label, l.spec.MaxMessage),
+		conn: conn, health: grpc_health_v1.NewHealthClient(conn), client: l.client, process: p,
 		timing: l.timing, started: l.began, hung: make(chan struct{}),
 	}, ctx.Err()
 }

@@ -133,7 +133,7 @@ func (p *Pool) wait(ctx context.Context) error {
 
 // enter finds the engine of a spec or notes a new one, and takes a reference.
 func (p *Pool) enter(spec Spec, binary *process.Binary) (e *Engine, fresh bool, err error) {
-	id := identify(spec, binary)
+	id := identify(spec, binary.Path(), binary.Sum())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
@@ -142,6 +142,7 @@ func (p *Pool) enter(spec Spec, binary *process.Binary) (e *Engine, fresh bool, 
 	e, ok := p.engines[id]
 	if !ok {
 		e = p.newEngine(id, spec, binary)
+		p.inherit(e)
 		p.engines[id] = e
 		p.work.Add(1)
 	}
@@ -156,9 +157,10 @@ func (p *Pool) enter(spec Spec, binary *process.Binary) (e *Engine, fresh bool, 
 }
 
 func (p *Pool) newEngine(id identity, spec Spec, binary *process.Binary) *Engine {
-	e := &Engine{pool: p, id: id, binary: binary,
+	e := &Engine{pool: p, id: id, kin: identify(spec, binary.Path(), ""), binary: binary,
 		ready: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
 		status: Status{Name: spec.Name, State: Starting, Path: binary.Path(), SHA256: binary.Sum()}}
+	e.spec.Store(&spec)
 	e.log = &logger{zap: p.log.With(zap.String("engine", spec.Name)), tail: &e.tail}
 	return e
 }
@@ -174,6 +176,7 @@ func (p *Pool) begin(ctx context.Context, e *Engine) error {
 		delete(p.engines, e.id)
 		p.mu.Unlock()
 		e.binary.Close()
+		e.past.close()
 		e.err = err
 		close(e.started)
 		p.work.Done()
@@ -257,9 +260,9 @@ func (p *Pool) Engines() []Status {
 
 // identify hashes what a process depends on. Limits that the gateway keeps by
 // itself are not part of it: they change without a restart.
-func identify(spec Spec, b *process.Binary) identity {
+func identify(spec Spec, path, sum string) identity {
 	text, _ := json.Marshal([]any{ // strings, bytes and maps of strings: never fails
-		spec.Name, b.Path(), b.Sum(), spec.Args, spec.Env, spec.Config, spec.BaseDir, spec.Plain, spec.MaxMessage,
+		spec.Name, path, sum, spec.Args, spec.Env, spec.Config, spec.BaseDir, spec.Plain, spec.MaxMessage,
 		spec.Memory, spec.OpenFiles,
 	})
 	return sha256.Sum256(text)

@@ -5,9 +5,11 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/event-gateway/gateway/gateway/engine/link"
 	"github.com/event-gateway/gateway/gateway/engine/process"
@@ -20,6 +22,7 @@ type session struct {
 	timing  timing
 	process *process.Process
 	client  *plugin.Client
+	conn    *grpc.ClientConn
 	health  grpc_health_v1.HealthClient
 	started time.Time
 	hung    chan struct{} // closed when health checks found it dead
@@ -67,11 +70,25 @@ func (s *session) healthy() bool {
 	return false
 }
 
+// asked asks the process to end and tells whether it has, in time. go-plugin's
+// own way of asking would give it two seconds, which is less than the children
+// of an engine may take.
+func (s *session) asked() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timing.healthWithin)
+	defer cancel()
+	var nothing emptypb.Empty // as is go-plugin's own message
+	err := s.conn.Invoke(ctx, "/plugin.GRPCController/Shutdown", &nothing, &nothing)
+	if ctx.Err() != nil || status.Code(err) == codes.Unimplemented {
+		return false
+	}
+	return within(s.process.Done(), s.timing.stopWithin)
+}
+
 // end ends the process in bounded time and tells whether that went well. A
 // gentle end lets it close down by itself first.
 func (s *session) end(gentle bool) bool {
 	killed := make(chan struct{})
-	if !gentle {
+	if !gentle || !s.asked() {
 		s.process.Kill()
 	}
 	go func() {

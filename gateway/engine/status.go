@@ -30,6 +30,9 @@ type Status struct {
 	InFlight  int       // calls that have not ended
 	Waiting   int       // those of them that wait for an answer
 	Stuck     int       // processes that could not be ended in time
+	// Returned is the checksum of a program that crashed again and again: the
+	// one before it runs in its place.
+	Returned string
 }
 
 // Status is the engine's present state.

@@ -25,7 +25,7 @@ type timing struct {
 func defaultTiming() timing {
 	return timing{
 		healthEvery: 5 * time.Second, healthWithin: 2 * time.Second,
-		exitWithin: 250 * time.Millisecond, stopWithin: 5 * time.Second, killWithin: 5 * time.Second,
+		exitWithin: 250 * time.Millisecond, stopWithin: 8 * time.Second, killWithin: 5 * time.Second,
 		backoffFirst: 250 * time.Millisecond, backoffMax: 30 * time.Second, healthyAfter: time.Minute,
 	}
 }
@@ -35,13 +35,17 @@ type crashes struct {
 	times []time.Time
 	delay time.Duration
 	loop  bool
+	// total counts them all, longest is the longest time between two.
+	total   int
+	longest time.Duration
 }
 
 // next notes a crash after so much uptime, and gives the time to wait.
 func (c *crashes) next(now time.Time, uptime time.Duration, spec *Spec, t timing) time.Duration {
 	if uptime >= t.healthyAfter {
-		*c = crashes{}
+		*c = crashes{total: c.total, longest: c.longest}
 	}
+	c.total, c.longest = c.total+1, max(c.longest, uptime)
 	recent := c.times[:0]
 	for _, at := range c.times {
 		if now.Sub(at) < spec.RestartWindow {
@@ -77,6 +81,7 @@ func (e *Engine) supervise(ctx context.Context, s *session) {
 		break
 	}
 	e.setState(Stopped, func(st *Status) { st.PID = 0 })
+	e.past.close()
 	e.binary.Close()
 	e.log.zap.Info("engine stopped")
 }
@@ -144,6 +149,9 @@ func (s *session) why(byItself bool) string {
 func (e *Engine) restart(ctx context.Context, past *crashes, cause string, uptime time.Duration) *session {
 	for {
 		wait := past.next(time.Now(), uptime, e.spec.Load(), e.pool.timing)
+		if e.takeBack(past.total, past.longest) {
+			*past, wait = crashes{}, 0
+		}
 		e.crashed(past.loop, cause, wait)
 		select {
 		case <-time.After(wait):

@@ -167,6 +167,8 @@ func (out sink) engine(e api.EngineStatus) {
 	out.moment("gateway_engine_start_timestamp_seconds", "When the engine's process started.", e.StartedAt, "engine", e.Name)
 	out.counter("gateway_engine_stuck_total", "Processes of the engine that could not be ended.", float64(e.Stuck), "engine", e.Name)
 	out.gauge("gateway_engine_in_flight", "Runs that the engine has now.", float64(e.InFlight), "engine", e.Name)
+	out.gauge("gateway_engine_returned", "1 while the program before runs, because the new one crashed again and again.",
+		bit(e.ReturnedFrom != ""), "engine", e.Name)
 	out.gauge("gateway_engine_waiting", "Runs that wait for an answer.", float64(e.Waiting), "engine", e.Name)
 	out.gauge("gateway_engine_in_flight_limit", "Runs that the engine may have.", float64(e.Limit), "engine", e.Name)
 }

@@ -71,6 +71,14 @@ type Getter interface {
 	Get(ctx context.Context, key, runID string) (State, error)
 }
 
+// Follower is a [Getter] that can wait for the end of a run that goes on
+// elsewhere; it is asked once where Get would be asked again and again.
+// Request has nothing but the Key, and ctx ends as that of Run does.
+type Follower interface {
+	Getter
+	Follow(ctx context.Context, r *Request, runID string) (Result, error)
+}
+
 // State is what became of a run.
 type State struct {
 	Status Status

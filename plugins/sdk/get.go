@@ -97,6 +97,10 @@ func (rs *runs) latest() *stream {
 }
 
 func (s *service) look(ctx context.Context, r *run) *enginev1.RunUpdate {
+	if follower, ok := s.engine.(Follower); ok {
+		result, err := follower.Follow(ctx, &r.request, r.runID)
+		return s.ended(ctx, result, err)
+	}
 	getter := s.engine.(Getter)
 	for pause := firstLook; ; pause = min(pause*2, lastLook) {
 		select {

@@ -220,13 +220,16 @@ func (rs *runs) end(st *stream) {
 	}
 }
 
-var errShutdown = errors.New("the engine is shutting down")
+// ErrShutdown is the cause of a context that ends because the engine stops:
+// nobody gave the run up, and an engine that hands over to a system of its own
+// leaves it alone there.
+var ErrShutdown = errors.New("the engine is shutting down")
 
 // close stops everything and waits until it has stopped, at most for grace.
 func (rs *runs) close(grace time.Duration) {
 	rs.mu.Lock()
 	for _, r := range rs.live {
-		r.halt(errShutdown)
+		r.halt(ErrShutdown)
 	}
 	if !rs.closed && len(rs.live) == 0 {
 		close(rs.drained)

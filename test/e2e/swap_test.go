@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -70,6 +71,52 @@ func TestEngineSwap(t *testing.T) {
 	inOrder(t, s.journal("journal"), "ordered")
 	l.undisturbed(t, "any")
 	l.undisturbed(t, "ordered")
+	l.stop(t)
+	s.nothingLeft(time.Second)
+}
+
+// Fifty versions one after the other, every fifth of them broken: no request
+// and no run suffers, and nothing piles up.
+func TestManySwaps(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, ownEngine())
+	s.replace(s.path("engine"), program(t, ""), 0o700)
+	l := s.start()
+	senders := startLoad(s, "in", 8, 5*time.Millisecond, true)
+	serving := l.enginePID(t, "main")
+	s.serves(senders, serving)
+	before := measure(t, l)
+	for n := range 50 {
+		content, want := program(t, fmt.Sprint("version ", n)), http.StatusOK
+		if n%5 == 4 {
+			content, want = []byte("#!/bin/sh\nexit 3\n"), http.StatusUnprocessableEntity
+		}
+		s.replace(s.path("engine"), content, 0o700)
+		if code, problems := l.reload(t); code != want {
+			t.Fatalf("version %d: reload: %d %v", n, code, problems)
+		}
+		now := l.enginePID(t, "main")
+		if swapped := want == http.StatusOK; swapped == (now == serving) {
+			t.Errorf("version %d: process %d served, now %d does", n, serving, now)
+		}
+		serving = now
+	}
+	s.serves(senders, serving)
+	acked := senders.stop(t)
+	l.settle(t, 30*time.Second)
+	until(t, 40*time.Second, "one process is left", func() bool { return len(s.left()) == 1 })
+	l.flat(t, before)
+	notes := s.journal("journal")
+	for _, route := range []string{"any", "ordered"} {
+		a := auditRoute(notes, route, acked)
+		a.check(t, route)
+		if a.sameKey > 0 {
+			t.Errorf("route %s: %d runs were repeated", route, a.sameKey)
+		}
+		l.undisturbed(t, route)
+	}
+	inOrder(t, notes, "ordered")
+	t.Logf("50 swaps, %d events, %d engine processes", len(acked), len(s.engines()))
 	l.stop(t)
 	s.nothingLeft(time.Second)
 }

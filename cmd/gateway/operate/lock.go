@@ -63,7 +63,7 @@ func (d *Desk) lock(names []string, check bool) error {
 			return err
 		}
 	}
-	if err := d.Show(locks, func() { d.printLocks(locks) }); err != nil {
+	if err := d.Show(locks, func() { d.printLocks(locks, check) }); err != nil {
 		return err
 	}
 	if check && slices.ContainsFunc(locks, func(l lock) bool { return !l.same() }) {
@@ -148,15 +148,19 @@ func replace(path string, text []byte) (err error) {
 	return err
 }
 
-func (d *Desk) printLocks(locks []lock) {
+func (d *Desk) printLocks(locks []lock, check bool) {
+	missing, other := "pinned now", "pinned anew"
+	if check {
+		missing, other = "not pinned", "another program than is pinned"
+	}
 	rows := make([][]screen.Cell, len(locks))
 	for i, l := range locks {
-		what := screen.Yellow.Text("pinned anew")
+		what := screen.Yellow.Text(other)
 		switch {
 		case l.same():
 			what = screen.Green.Text("pinned")
 		case l.Was == "":
-			what = screen.Yellow.Text("was not pinned")
+			what = screen.Yellow.Text(missing)
 		}
 		rows[i] = []screen.Cell{screen.Text(l.Engine), screen.Text(l.SHA256), what, screen.Text(l.Path)}
 	}

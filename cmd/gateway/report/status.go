@@ -96,12 +96,15 @@ func Engines(s *screen.Screen, list []api.EngineStatus) {
 		if !e.Up {
 			up = screen.Red
 		}
-		pinned := "-"
-		if e.Pinned {
-			pinned = "pinned"
+		pinned := screen.Text("-")
+		switch {
+		case e.ReturnedFrom != "":
+			pinned = screen.Red.Text("crashed; the one before runs")
+		case e.Pinned:
+			pinned = screen.Green.Text("pinned")
 		}
 		rows[i] = []screen.Cell{screen.Text(e.Name), up.Text(e.State), screen.Text(screen.OrDash(e.Version)), screen.Text(number(e.PID)), screen.Text(s.Age(e.StartedAt)),
-			screen.Text(fmt.Sprint(e.Restarts)), screen.Text(fmt.Sprintf("%.12s", screen.OrDash(e.SHA256))), screen.Text(pinned), screen.Text(screen.OrDash(e.Path))}
+			screen.Text(fmt.Sprint(e.Restarts)), screen.Text(fmt.Sprintf("%.12s", screen.OrDash(e.SHA256))), pinned, screen.Text(screen.OrDash(e.Path))}
 	}
 	s.Table([]string{"ENGINE", "STATE", "VERSION", "PID", "UP FOR", "RESTARTS", "SHA256", "PIN", "PROGRAM"}, rows)
 }

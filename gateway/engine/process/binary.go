@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -85,6 +86,22 @@ func (b *Binary) Sum() string { return b.sum }
 
 // Path is where the program lies, symbolic links resolved.
 func (b *Binary) Path() string { return b.path }
+
+// Again is the same program by a descriptor of its own, for whoever may want to
+// run it when another file has taken its path; nil where that can't be: a script
+// is read from its path.
+func (b *Binary) Again() *Binary {
+	if b.script || !byDescriptor {
+		return nil
+	}
+	file, err := os.Open("/proc/self/fd/" + strconv.Itoa(int(b.file.Fd())))
+	if err != nil {
+		return nil
+	}
+	again := *b
+	again.file = file
+	return &again
+}
 
 // Close lets go of the file.
 func (b *Binary) Close() { _ = b.file.Close() }

@@ -31,6 +31,9 @@ func lockFile(path string) (*os.File, error) {
 // errNotProgram is what exec says about a file that it does not understand.
 const errNotProgram = syscall.ENOEXEC
 
+// errBusy is what exec says about a file that is open for writing.
+const errBusy = syscall.ETXTBSY
+
 const machine = runtime.GOOS + "/" + runtime.GOARCH
 
 // signalGroup kills the process and all that it started and left in its group.

@@ -71,14 +71,11 @@ func (h *Host) Start(c Command) (*Process, error) {
 		return nil, err
 	}
 	mark := nonce()
-	cmd := &exec.Cmd{
-		Path:        path,
-		Args:        append([]string{c.Binary.path}, c.Args...),
-		Env:         append(c.Env[:len(c.Env):len(c.Env)], nonceKey+"="+mark),
-		Dir:         c.Dir,
-		SysProcAttr: attributes(),
+	cmd, out, err := h.execute(c, path, mark)
+	for end := time.Now().Add(busyTime); errors.Is(err, errBusy) && time.Now().Before(end); {
+		time.Sleep(busyTime / 20)
+		cmd, out, err = h.execute(c, path, mark)
 	}
-	out, err := h.startPiped(cmd)
 	if err != nil {
 		return nil, explainExec(c.Binary, err)
 	}
@@ -92,6 +89,23 @@ func (h *Host) Start(c Command) (*Process, error) {
 		p.Kill()
 	}
 	return p, err
+}
+
+// busyTime is how long somebody may still be writing into a program that is to
+// be started: whoever has just put it there, or a child of theirs between fork
+// and exec.
+const busyTime = time.Second
+
+func (h *Host) execute(c Command, path, mark string) (*exec.Cmd, output, error) {
+	cmd := &exec.Cmd{
+		Path:        path,
+		Args:        append([]string{c.Binary.path}, c.Args...),
+		Env:         append(c.Env[:len(c.Env):len(c.Env)], nonceKey+"="+mark),
+		Dir:         c.Dir,
+		SysProcAttr: attributes(),
+	}
+	out, err := h.startPiped(cmd)
+	return cmd, out, err
 }
 
 // verify makes sure that nobody wrote into the file between hash and exec.

@@ -246,3 +246,30 @@ func TestKillBeforeStart(t *testing.T) {
 		t.Error("the process lives")
 	}
 }
+
+// A program that is still open for writing, somewhere, is waited for.
+func TestBusyProgram(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, t.TempDir())
+	path := filepath.Join(t.TempDir(), "program")
+	text, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := OpenBinary(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	time.AfterFunc(busyTime/4, func() { _ = writer.Close() })
+	p, _ := run(t, h, b, "60")
+	p.Kill()
+	<-p.Done()
+}
