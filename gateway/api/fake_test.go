@@ -278,14 +278,14 @@ func (f fakeRevisions) List(_ context.Context, before int64, limit int) (list []
 	return list, f.err
 }
 
-func (f fakeRevisions) Show(_ context.Context, name string) (revisions.Whole, error) {
+func (f fakeRevisions) Show(_ context.Context, name string) (revisions.RevisionText, error) {
 	for _, r := range f.all() {
 		if r.Revision == name {
-			return revisions.Whole{Revision: r, Files: []revisions.File{{Name: "gateway.yaml", Text: "version: 1\n", Starred: true}},
-				Overlay: []revisions.File{}, Values: map[string]any{"routes": map[string]any{}}}, f.err
+			return revisions.RevisionText{Revision: r, Files: []revisions.ConfigText{{Name: "gateway.yaml", Text: "version: 1\n", Starred: true}},
+				Overlay: []revisions.ConfigText{}, Values: map[string]any{"routes": map[string]any{}}}, f.err
 		}
 	}
-	return revisions.Whole{}, store.ErrNotFound
+	return revisions.RevisionText{}, store.ErrNotFound
 }
 
 func (f fakeRevisions) Diff(ctx context.Context, from, to string) (revisions.Difference, error) {

@@ -212,7 +212,7 @@ func schemas(t *testing.T, more map[string]map[string]any) object {
 		Submission{}, Accepted{}, Triggered{}, EventList{}, DeliveryList{}, StatusReport{}, ReloadResult{}, ReloadStatus{}, readiness{}, Problem{},
 		declare.Subscription{}, declare.Scheduled{}, declare.Report{},
 		steer.Fired{}, steer.Interval{}, steer.Backfill{},
-		runs.RunList{}, engines.EngineLog{}, revisions.RevisionList{}, revisions.Whole{}, revisions.Difference{},
+		runs.RunList{}, engines.EngineLog{}, revisions.RevisionList{}, revisions.RevisionText{}, revisions.Difference{},
 	} {
 		m.schema(reflect.TypeOf(v))
 	}

@@ -221,3 +221,37 @@ func TestIncludeRevision(t *testing.T) {
 		t.Errorf("what is included does not count: %s", problems)
 	}
 }
+
+// What may be secret is kept in no text and no value, by whatever key.
+func TestTextsHideSecrets(t *testing.T) {
+	t.Parallel()
+	const literal = "hunter2-hunter2-hunter2"
+	f := unpack(t, strings.ReplaceAll(`
+-- gateway.yaml --
+version: 1
+include: [a.yaml]
+server: {tokens: {ci: {role: send, token: LITERAL}}}
+-- a.yaml --
+engines:
+  e:
+    plugin: ./e
+    env: {ANY: LITERAL}
+    config:
+      headers: {Authorization: Bearer LITERAL, X-Api-Key: LITERAL, Cookie: LITERAL}
+      db: {password: LITERAL, passphrase: LITERAL, credentials: [LITERAL, {a: LITERAL}]}
+      private-key: |
+        LITERAL
+        LITERAL
+webhooks:
+  w: {scheme: github, secrets: [{value: LITERAL, until: 2030-01-01T00:00:00Z}, "${env:NOT_SET:-LITERAL}"]}
+`, "LITERAL", literal))
+	doc, problems := f.load()
+	if problems.Failed() {
+		t.Fatal(problems.Text())
+	}
+	texts, _ := doc.Texts()
+	_, shown := doc.Values()
+	if all := fmt.Sprint(texts, shown); strings.Contains(all, "hunter2") || !strings.Contains(all, "[redacted]") || !texts[0].Starred || !texts[1].Starred {
+		t.Errorf("kept: %s", all)
+	}
+}

@@ -134,21 +134,21 @@ func (h History) read(ctx context.Context, name string) (k kept, err error) {
 }
 
 // Show is all of one revision; that in force without a name.
-func (h History) Show(ctx context.Context, name string) (revisions.Whole, error) {
+func (h History) Show(ctx context.Context, name string) (revisions.RevisionText, error) {
 	k, err := h.read(ctx, name)
 	if err != nil {
-		return revisions.Whole{}, err
+		return revisions.RevisionText{}, err
 	}
 	return whole(k.view, k.Kept), nil
 }
 
-func whole(v revisions.Revision, k Kept) revisions.Whole {
-	w := revisions.Whole{Revision: v, Files: []revisions.File{}, Overlay: []revisions.File{}, Values: k.Values}
+func whole(v revisions.Revision, k Kept) revisions.RevisionText {
+	w := revisions.RevisionText{Revision: v, Files: []revisions.ConfigText{}, Overlay: []revisions.ConfigText{}, Values: k.Values}
 	for _, f := range k.Files {
-		w.Files = append(w.Files, revisions.File(f))
+		w.Files = append(w.Files, revisions.ConfigText(f))
 	}
 	for _, f := range k.Overlay {
-		w.Overlay = append(w.Overlay, revisions.File(f))
+		w.Overlay = append(w.Overlay, revisions.ConfigText(f))
 	}
 	if w.Values == nil {
 		w.Values = map[string]any{}
@@ -157,7 +157,7 @@ func whole(v revisions.Revision, k Kept) revisions.Whole {
 }
 
 // Of is a configuration as history would show it.
-func Of(doc *config.Document) revisions.Whole {
+func Of(doc *config.Document) revisions.RevisionText {
 	return whole(revisions.Revision{Revision: doc.Path, Changes: revisions.Changes{Changes: []revisions.Change{}}}, KeptOf(doc))
 }
 
@@ -186,7 +186,7 @@ func (h History) Diff(ctx context.Context, from, to string) (revisions.Differenc
 }
 
 // Between is what changed between two configurations as they may be shown.
-func Between(a, b revisions.Whole) revisions.Difference {
+func Between(a, b revisions.RevisionText) revisions.Difference {
 	return revisions.Difference{
 		From: a.Revision.Revision, To: b.Revision.Revision,
 		Changes: compare.Changes(compare.Values{Plain: a.Values, Shown: a.Values}, compare.Values{Plain: b.Values, Shown: b.Values}),
@@ -195,16 +195,16 @@ func Between(a, b revisions.Whole) revisions.Difference {
 }
 
 // texts are those of the files, and of the overlay as they are named in messages.
-func texts(w revisions.Whole) []revisions.File {
+func texts(w revisions.RevisionText) []revisions.ConfigText {
 	all := slices.Clone(w.Files)
 	for _, f := range w.Overlay {
-		all = append(all, revisions.File{Name: "overlay/" + f.Name, Text: f.Text})
+		all = append(all, revisions.ConfigText{Name: "overlay/" + f.Name, Text: f.Text})
 	}
 	return all
 }
 
 // Text is the difference of texts by their names, as patch reads it.
-func Text(a, b []revisions.File) string {
+func Text(a, b []revisions.ConfigText) string {
 	before, after := byName(a), byName(b)
 	var out strings.Builder
 	names := slices.AppendSeq(slices.Collect(maps.Keys(before)), maps.Keys(after))
@@ -224,7 +224,7 @@ func Text(a, b []revisions.File) string {
 	return out.String()
 }
 
-func byName(files []revisions.File) map[string]string {
+func byName(files []revisions.ConfigText) map[string]string {
 	m := map[string]string{}
 	for _, f := range files {
 		m[f.Name] = f.Text

@@ -23,6 +23,8 @@ type hint struct {
 	To    string    `json:"to"`
 	At    time.Time `json:"at"`
 	Until time.Time `json:"until,omitzero"`
+	// Broken: the file cannot be read, and the patch begins with what is in force.
+	Broken bool `json:"broken,omitempty"`
 	// Patch makes the files what they were.
 	Patch string `json:"patch"`
 	// Files whose patch cannot be applied as it is: literals are starred out.
@@ -75,7 +77,9 @@ func (d *Desk) back(ctx context.Context, p past, name string) (hint, error) {
 	}
 	h.Drop, h.Missing = names(now.Overlay, then.Overlay), names(then.Overlay, now.Overlay)
 	files := now.Files
-	if stands, err := written(d.Config()); err == nil {
+	if stands, err := written(d.Config()); err != nil {
+		h.Broken = true
+	} else {
 		h.From, files = d.Config(), stands.Files
 		then.Files[0].Name = files[0].Name
 	}
@@ -100,7 +104,7 @@ func until(ctx context.Context, p past, cursor int64) (at time.Time, err error) 
 }
 
 // names are those in a that are not in b, or are others there.
-func names(a, b []revisions.File) (list []string) {
+func names(a, b []revisions.ConfigText) (list []string) {
 	other := map[string]string{}
 	for _, f := range b {
 		other[f.Name] = f.Text
@@ -121,6 +125,9 @@ func (d *Desk) printHint(h hint) {
 		say("In git: git log --before=%s -- %s", h.Until.UTC().Format(time.RFC3339), screen.Line(filepath.Base(d.Config())))
 	}
 	say("Or, in the folder of the file: patch -p0 < this, gateway validate, gateway reload.")
+	if h.Broken {
+		say("%s cannot be read now, see gateway validate: the patch begins with what is in force.", screen.Line(d.Config()))
+	}
 	for _, name := range h.Starred {
 		say("By hand: %s has literals that history does not keep; each star stands for one character.", screen.Line(name))
 	}

@@ -105,7 +105,7 @@ func (d *Desk) showCommand() *cobra.Command {
 }
 
 // printWhole prints one file as it is, and of several their names.
-func (d *Desk) printWhole(w revisions.Whole) {
+func (d *Desk) printWhole(w revisions.RevisionText) {
 	for _, f := range w.Files {
 		if len(w.Files)+len(w.Overlay) > 1 {
 			fmt.Fprintf(d.Out, "# --- %s\n", screen.Line(f.Name))
@@ -166,7 +166,7 @@ func (d *Desk) between(ctx context.Context, p past, args []string) (revisions.Di
 
 // declared is a configuration without what was made over the API, of which a
 // file knows nothing.
-func declared(w revisions.Whole) revisions.Whole {
+func declared(w revisions.RevisionText) revisions.RevisionText {
 	for _, f := range w.Overlay {
 		section, name, _ := strings.Cut(f.Name, ".")
 		if entries, ok := w.Values[section].(map[string]any); ok {
@@ -183,10 +183,10 @@ func isFile(name string) bool {
 }
 
 // written is a file as history would show it.
-func written(path string) (revisions.Whole, error) {
+func written(path string) (revisions.RevisionText, error) {
 	doc, problems := config.Load(path, config.Options{NoSecrets: true})
 	if problems.Failed() {
-		return revisions.Whole{}, problems
+		return revisions.RevisionText{}, problems
 	}
 	return history.Of(doc), nil
 }
@@ -232,7 +232,7 @@ func argument(args []string, i int) string {
 // store of one that does not.
 type past interface {
 	List(ctx context.Context, before int64, limit int) ([]revisions.Revision, error)
-	Show(ctx context.Context, name string) (revisions.Whole, error)
+	Show(ctx context.Context, name string) (revisions.RevisionText, error)
 	Diff(ctx context.Context, from, to string) (revisions.Difference, error)
 }
 
@@ -265,7 +265,7 @@ func (r running) List(ctx context.Context, _ int64, limit int) ([]revisions.Revi
 	return page.Revisions, err
 }
 
-func (r running) Show(ctx context.Context, name string) (w revisions.Whole, err error) {
+func (r running) Show(ctx context.Context, name string) (w revisions.RevisionText, err error) {
 	if name == "" {
 		list, err := r.List(ctx, 0, 1)
 		if err != nil || len(list) == 0 {

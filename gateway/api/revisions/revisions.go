@@ -19,7 +19,7 @@ import (
 type Revisions interface {
 	// List is newest first, from below a place in the history when it is not zero.
 	List(ctx context.Context, before int64, limit int) ([]Revision, error)
-	Show(ctx context.Context, name string) (Whole, error)
+	Show(ctx context.Context, name string) (RevisionText, error)
 	// Diff is from a revision, or without one from that before, to another.
 	Diff(ctx context.Context, from, to string) (Difference, error)
 }
@@ -73,20 +73,20 @@ func (c Change) String() string {
 	return text
 }
 
-// Whole is a revision with its text.
-type Whole struct {
+// RevisionText is a revision with its text.
+type RevisionText struct {
 	Revision
 	// Files are the file and those that it includes; Overlay is what was made over
 	// the API. References stand as written; literals that may be secret are
 	// starred out.
-	Files   []File `json:"files"`
-	Overlay []File `json:"overlay"`
+	Files   []ConfigText `json:"files"`
+	Overlay []ConfigText `json:"overlay"`
 	// Values is all that is written, as JSON.
 	Values map[string]any `json:"values"`
 }
 
-// File is one text of a configuration.
-type File struct {
+// ConfigText is one text of a configuration.
+type ConfigText struct {
 	// Name of a file is from the folder of the configuration.
 	Name string `json:"name"`
 	Text string `json:"text"`
