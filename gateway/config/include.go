@@ -44,13 +44,14 @@ func (d *Document) include(c *checker, refs decode.References) (problems Problem
 	for i, pattern := range d.Config.Include {
 		at := fmt.Sprintf("include[%d]", i)
 		for _, path := range c.matching(at, pattern) {
-			if path == d.Own[0] || slices.Contains(d.Own, path) || full {
-				continue
+			if slices.Contains(d.Own, path) || full {
+				continue // by another pattern already, or the file itself
 			}
 			d.Own = append(d.Own, path)
 			text, err := c.files.Read(path)
 			bytes += len(text)
 			if full = len(d.included) == maxIncluded || bytes > maxIncludedBytes; full {
+				d.partial = true
 				c.report(at, fmt.Sprintf("there are too many files: at most %d, of %d MiB in all", maxIncluded, maxIncludedBytes>>20), "")
 			} else if err != nil {
 				d.partial = true

@@ -185,9 +185,9 @@ func TestIncludeBounds(t *testing.T) {
 		t.Errorf("%d files: %s", maxIncluded, problems)
 	}
 	for i := range 5 {
-		f.write(fmt.Sprintf("r/%03d.yaml", i+1), "x-nothing: 1\n#"+strings.Repeat("x", 4<<20-20)+"\n")
+		f.write(fmt.Sprintf("r/%03d.yaml", i+1), "\xff"+strings.Repeat("x", 4<<20-1)) // no text, which is soon known
 	}
-	if _, problems := f.load(); len(problems) != 1 || !strings.Contains(problems.Error(), "there are too many files") {
+	if _, problems := f.load(); !strings.Contains(problems.Error(), "there are too many files") {
 		t.Errorf("20 MiB: %s", problems)
 	}
 }
@@ -197,18 +197,21 @@ func TestIncludeRevision(t *testing.T) {
 	t.Parallel()
 	f := unpack(t, split)
 	before, _ := f.load()
-	for what, change := range map[string]func(){
-		"another text":   func() { f.write("routes.d/a.yaml", "routes: {a: {events: [z], run: w}}\n") },
-		"one more file":  func() { f.write("routes.d/c.yaml", "x-nothing: 1\n") },
-		"one file less":  func() { _ = os.Remove(f.path("routes.d/c.yaml")) },
-		"another name":   func() { _ = os.Rename(f.path("routes.d/b.yaml"), f.path("routes.d/d.yaml")) },
-		"another engine": func() { f.write("engines.yaml", "engines: {exec: {plugin: ./other}}\n") },
+	for _, step := range []struct {
+		what   string
+		change func()
+	}{
+		{"another text", func() { f.write("routes.d/a.yaml", "routes: {a: {events: [z], run: w}}\n") }},
+		{"one more file", func() { f.write("routes.d/c.yaml", "x-nothing: 1\n") }},
+		{"one file less", func() { _ = os.Remove(f.path("routes.d/c.yaml")) }},
+		{"another name", func() { _ = os.Rename(f.path("routes.d/b.yaml"), f.path("routes.d/d.yaml")) }},
+		{"another engine", func() { f.write("engines.yaml", "engines: {exec: {plugin: ./other}}\n") }},
 	} {
 		last, _ := f.load()
-		change()
+		step.change()
 		now, problems := f.load()
 		if len(problems) > 0 || now.Revision == last.Revision || now.Fingerprint == last.Fingerprint || now.FingerprintOf(now.Own) == last.FingerprintOf(last.Own) {
-			t.Errorf("%s: revision %.8s, then %.8s: %s", what, last.Revision, now.Revision, problems)
+			t.Errorf("%s: revision %.8s, then %.8s: %s", step.what, last.Revision, now.Revision, problems)
 		}
 	}
 	again, problems := before.Again(testOptions())
