@@ -24,8 +24,11 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/write", "", "gopkg.in/yaml.v3"},
-	{"gateway/config/value", "", ""},
-	{"gateway/config", "config/decode config/document config/files config/value", ""},
+	{"gateway/config/value", "config/decode", ""},
+	{"gateway/config/slip", "", ""},
+	{"gateway/config/layout", "config/document", "gopkg.in/yaml.v3"},
+	{"gateway/config", "config/decode config/document config/files config/slip config/value", ""},
+	{"gateway/config/describe", "config", ""},
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
@@ -70,13 +73,15 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
 	{"gateway/backlog", "store", "go.uber.org/zap"},
+	{"gateway/reloads", "api", ""},
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "api/revisions config", ""},
 	{"gateway/history", "api/revisions compare config config/files store store/sqlite", "github.com/rogpeppe/go-internal"},
+	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare history lifetime metrics overlay timetable underway ui " +
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare history lifetime metrics overlay reloads timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake rehearse route " +
 		"schedule schedule/cron " +

@@ -22,6 +22,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/backlog"
 	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/config/files"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
@@ -31,6 +32,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/lifetime"
 	"github.com/event-gateway/gateway/gateway/metrics"
 	"github.com/event-gateway/gateway/gateway/overlay"
+	"github.com/event-gateway/gateway/gateway/reloads"
 	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -70,8 +72,8 @@ type Gateway struct {
 	dispatch  *dispatch.Dispatcher
 	intake    *intake.Intake
 	schedules *schedule.Runner
-	watcher   *config.Watcher // of the configuration's own file
-	referred  *config.Watcher // of what it refers to
+	watcher   *files.Watcher // of the configuration's own file
+	referred  *files.Watcher // of what it refers to
 	metrics   *metrics.Metrics
 	live      *live.Hub
 	public    net.Listener
@@ -86,7 +88,7 @@ type Gateway struct {
 	reloading sync.Mutex
 	running   context.Context
 	stopping  bool
-	reloads   reloadLog
+	reloads   reloads.Log
 	// lastGood: what is in force is not what the file says.
 	lastGood atomic.Bool
 }
@@ -159,10 +161,10 @@ func (g *Gateway) assemble(file, doc *config.Document) {
 	g.backlog = backlog.New(g.store, g.log)
 	g.intake = intake.New(heard{g}, func() *intake.Rules { return g.current.Load().rules }, g.backlog.Pending, g.log.Named("intake"))
 	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g.store, g}, g.log.Named("schedule"))
-	g.watcher = config.NewWatcher(g.changed, config.WatchOptions{Degraded: func(err error) {
+	g.watcher = files.NewWatcher(g.changed, files.WatchOptions{Degraded: func(err error) {
 		g.log.Warn("the configuration is watched by polling alone", zap.Error(err))
 	}})
-	g.referred = config.NewWatcher(g.referredChanged, config.WatchOptions{})
+	g.referred = files.NewWatcher(g.referredChanged, files.WatchOptions{})
 	g.watch(doc, true, false)
 	if g.lastGood.Load() { // it is tried at once: who refused it read it earlier
 		g.watcher.SetFiles(file.Files, "")
@@ -242,7 +244,7 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 		return problems
 	}
 	result := api.ReloadResult{Revision: snap.revision, Differences: compare.Differences(&config.Config{}, snap.doc.Config), Problems: overlay.Problems(append(problems, g.opts.Refused...))}
-	g.reloads.add(result, true)
+	g.reloads.Add(result, true)
 	reason := "start"
 	if g.lastGood.Load() {
 		reason = "last good"

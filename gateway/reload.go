@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -16,44 +14,6 @@ import (
 	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/overlay"
 )
-
-// reloadLog remembers how reloads went.
-type reloadLog struct {
-	mu                sync.Mutex
-	accepted, refused uint64
-	// last is the latest one of all of the configuration, referred the latest
-	// one since then of what it refers to.
-	last, referred *api.ReloadStatus
-}
-
-func (l *reloadLog) add(r api.ReloadResult, whole bool) *api.ReloadStatus {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r.Refused() {
-		l.refused++
-	} else {
-		l.accepted++
-	}
-	status := &api.ReloadStatus{At: time.Now().UTC(), OK: !r.Refused(), ReloadResult: r}
-	switch {
-	case !whole:
-		l.referred = status
-	case status.OK:
-		l.last, l.referred = status, nil
-	default:
-		l.last = status
-	}
-	return status
-}
-
-// shown is the reload to tell of: one that was refused before one that was not.
-// A secret that was swapped does not make up for a file that is broken.
-func (l *reloadLog) shown() *api.ReloadStatus {
-	if l.referred == nil || l.last != nil && !l.last.OK {
-		return l.last
-	}
-	return l.referred
-}
 
 // errStopping: a reload that came too late.
 var errStopping = errors.New("reload: the gateway is stopping")
@@ -92,13 +52,13 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 		if g.running.Err() != nil {
 			return result, errStopping
 		}
-		g.live.Tell(api.ReloadMessage(*g.reloads.add(result, whole)))
+		g.live.Tell(api.ReloadMessage(*g.reloads.Add(result, whole)))
 		g.log.Error("configuration refused, the old one stays", zap.String("reason", reason), zap.Error(problems))
 		return result, nil
 	}
 	result.Differences = compare.Differences(old.doc.Config, snap.doc.Config)
 	result.Revision, result.Changed = snap.revision, snap.revision != old.revision
-	status := g.reloads.add(result, whole)
+	status := g.reloads.Add(result, whole)
 	g.lastGood.CompareAndSwap(whole, false)
 	g.goLive(ctx, snap, result, reason)
 	g.live.Tell(api.ReloadMessage(*status))

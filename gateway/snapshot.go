@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
-	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -43,20 +42,6 @@ type snapshot struct {
 	inherited bool
 }
 
-// Validate builds a configuration as a reload would, engines left out, and
-// touches nothing. It tells the next n firings of each schedule, too.
-func Validate(path string, opts config.Options, n int) (config.Problems, []steer.Schedule) {
-	doc, problems := config.Load(path, opts)
-	if problems.Failed() {
-		return problems, []steer.Schedule{}
-	}
-	g := &Gateway{env: expr.New(), hooks: webhook.NewRegistry()}
-	snap, more := g.compile(doc)
-	problems = append(problems, more...)
-	problems.Sort()
-	return problems, timetable.Rehearse(doc, snap.schedules, n)
-}
-
 // compile builds all of a snapshot that needs no process. It touches nothing
 // that is live.
 func (g *Gateway) compile(doc *config.Document) (*snapshot, config.Problems) {
@@ -82,8 +67,7 @@ type builder struct {
 // report says what is wrong at a path, at the character where CEL or cron know
 // it.
 func (b *builder) report(path string, err error) {
-	var many expr.Errors
-	if errors.As(err, &many) {
+	if many, ok := errors.AsType[expr.Errors](err); ok {
 		for _, e := range many {
 			b.report(path, e)
 		}
@@ -93,12 +77,10 @@ func (b *builder) report(path string, err error) {
 }
 
 func (b *builder) problem(path string, err error) config.Problem {
-	var in *expr.Error
-	if errors.As(err, &in) {
+	if in, ok := errors.AsType[*expr.Error](err); ok {
 		return b.doc.ProblemIn(path, in.Line, in.Column, in.Message, "")
 	}
-	var due *cron.Mistake
-	if errors.As(err, &due) {
+	if due, ok := errors.AsType[*cron.Mistake](err); ok {
 		return b.doc.ProblemIn(path, 1, due.Column, due.Message, "")
 	}
 	return b.doc.Problem(path, err.Error(), "")
@@ -257,8 +239,7 @@ func (b *builder) compileSchedules() {
 		}
 		compiled, err := schedule.Compile(timetable.Spec(name, s, zone))
 		if err != nil {
-			var due *cron.Mistake
-			if errors.As(err, &due) {
+			if _, ok := errors.AsType[*cron.Mistake](err); ok {
 				path += ".cron"
 			}
 			b.report(path, err)

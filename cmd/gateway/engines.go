@@ -15,8 +15,5 @@ func (a *app) enginesCommand() *cobra.Command {
 }
 
 func (a *app) desk() *operate.Desk {
-	return &operate.Desk{Screen: &a.Screen, Client: a.client, Read: a.readData, Warn: a.warn, Config: func() string {
-		path, _ := a.configPath()
-		return path
-	}}
+	return &operate.Desk{Screen: &a.Screen, Client: a.client, Read: a.readData, Warn: a.warn, Config: a.configFile}
 }

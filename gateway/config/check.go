@@ -14,6 +14,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
 	"github.com/event-gateway/gateway/gateway/config/files"
+	"github.com/event-gateway/gateway/gateway/config/slip"
 )
 
 // checker finds what is wrong with values that are each well formed, and
@@ -128,12 +129,6 @@ func (c *checker) address(path, text string) bool {
 	return !bad
 }
 
-func isLoopback(address string) bool {
-	host, _, _ := net.SplitHostPort(address)
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
-}
-
 func (c *checker) engines() {
 	for name, e := range c.doc.Config.Engines {
 		path := "engines." + name
@@ -160,7 +155,7 @@ func (c *checker) schedule(name string) {
 	switch {
 	case hasCron && hasEvery:
 		c.report(path+".every", "cron is given too: choose one", "")
-	case !hasCron && !hasEvery:
+	case !hasCron && !hasEvery && !c.reportedAt(path):
 		c.report(path, "needs cron or every", `cron: "30 2 * * *" or every: 5m`)
 	case hasEvery && s.Every < Duration(time.Second) && !c.reported(path+".every"):
 		c.report(path+".every", "must be at least 1s", "")
@@ -220,6 +215,11 @@ func (c *checker) route(name string) {
 		c.report(path+".concurrency", "order strict means one at a time", "leave concurrency out, or write order: none")
 	}
 	c.inherit(path+".retry", &r.Retry)
+	match := make(map[string][]any, len(r.Match))
+	for place, values := range r.Match {
+		match[place] = values
+	}
+	slip.Find(slip.Route{Path: path, Match: match, With: r.With}, c.doc.file.Has, c.warn)
 	c.doc.Config.Routes[name] = r
 }
 

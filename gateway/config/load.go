@@ -193,13 +193,3 @@ func version(file *document.File) Problems {
 	}
 	return nil // absent or not a number: reported with all the rest
 }
-
-// A Watcher notices changes of files: all of a document's or some. Tell it about
-// each document that is loaded, sound or not.
-type (
-	Watcher      = files.Watcher
-	WatchOptions = files.WatchOptions
-)
-
-// NewWatcher returns a watcher without files; see [files.NewWatcher].
-func NewWatcher(onChange func(), opts WatchOptions) *Watcher { return files.NewWatcher(onChange, opts) }
