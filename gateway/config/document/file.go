@@ -19,9 +19,9 @@ type File struct {
 	source *source
 	index  map[*yaml.Node]table
 	text   string
-	// parts answer for entries; joined are these, in order.
+	// parts answer for entries; joined are these by their sections, in order.
 	parts  map[string]*File
-	joined []string
+	joined map[string][]string
 }
 
 // Parse reads one YAML document. The file is never nil: when there are

@@ -10,10 +10,11 @@ import (
 // and all below it: one that is included, or laid over this one.
 func (f *File) Join(entry string, part *File) {
 	if f.parts == nil {
-		f.parts = map[string]*File{}
+		f.parts, f.joined = map[string]*File{}, map[string][]string{}
 	}
 	if f.parts[entry] == nil {
-		f.joined = append(f.joined, entry)
+		section, name, _ := strings.Cut(entry, ".")
+		f.joined[section] = append(f.joined[section], name)
 	}
 	f.parts[entry] = part
 }
@@ -21,9 +22,8 @@ func (f *File) Join(entry string, part *File) {
 // Leave undoes Join.
 func (f *File) Leave(entry string) {
 	delete(f.parts, entry)
-	if i := slices.Index(f.joined, entry); i >= 0 {
-		f.joined = slices.Delete(f.joined, i, i+1)
-	}
+	section, name, _ := strings.Cut(entry, ".")
+	f.joined[section] = slices.DeleteFunc(f.joined[section], func(n string) bool { return n == name })
 }
 
 // Part is the document that answers for an entry.
@@ -61,12 +61,7 @@ func (f *File) Keys(path string) (names []string) {
 			}
 		}
 	}
-	for _, entry := range f.joined {
-		if name, ok := strings.CutPrefix(entry, path+"."); ok {
-			names = append(names, name)
-		}
-	}
-	return names
+	return append(names, f.joined[path]...)
 }
 
 // Name is the name of the file in which a path stands.
@@ -113,14 +108,15 @@ func (f *File) Values(sections []string) map[string]any {
 			all[section] = v
 		}
 	}
-	for _, entry := range f.joined {
-		section, name, _ := strings.Cut(entry, ".")
+	for section, names := range f.joined {
 		entries, ok := all[section].(map[string]any)
-		if !ok {
+		if !ok && len(names) > 0 {
 			entries = map[string]any{}
 			all[section] = entries
 		}
-		entries[name] = f.Plain(entry)
+		for _, name := range names {
+			entries[name] = f.Plain(section + "." + name)
+		}
 	}
 	return all
 }
