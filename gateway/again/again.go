@@ -38,9 +38,20 @@ type Past struct {
 }
 
 // Config is the configuration in force, as it is written.
-func (p Past) Config() replay.ConfigText {
-	doc := p.Document()
-	return replay.ConfigText{Revision: doc.Revision[:12], File: doc.Path, Text: string(doc.Text())}
+func (p Past) Config() replay.Written { return Written(p.Document()) }
+
+// Written is a configuration as it is written.
+func Written(doc *config.Document) replay.Written {
+	files, overlay := doc.Texts()
+	return replay.Written{Revision: doc.Revision[:12], File: doc.Path, Files: pieces(files), Overlay: pieces(overlay)}
+}
+
+func pieces(texts []config.Text) []replay.Piece {
+	list := make([]replay.Piece, len(texts))
+	for i, t := range texts {
+		list[i] = replay.Piece{Name: t.Name, Text: t.Text}
+	}
+	return list
 }
 
 // Attributes that mark an event as a replay: of which event, and by which

@@ -10,10 +10,7 @@ import (
 )
 
 // Lists are bounded: without a limit they have defaultLimit entries.
-const (
-	defaultLimit = 50
-	maxLimit     = 1000
-)
+const defaultLimit, maxLimit = 50, 1000
 
 // EventList is a page of events, newest first.
 type EventList struct {

@@ -99,8 +99,7 @@ func viewDelivery(d *store.Delivery) Delivery {
 		v.Due = d.Due
 	}
 	if d.Last.Number > 0 {
-		last := viewAttempt(d.Last)
-		v.Last = &last
+		v.Last = new(viewAttempt(d.Last))
 	}
 	return v
 }

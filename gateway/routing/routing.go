@@ -43,6 +43,16 @@ func Rule(r config.Route) dispatch.Rule {
 	}
 }
 
+// Specs translates all routes that are in force.
+func Specs(c *config.Config) (list []route.Spec) {
+	for name, r := range c.Routes {
+		if r.Enabled {
+			list = append(list, Spec(name, r))
+		}
+	}
+	return list
+}
+
 // Events finds events in the store.
 type Events interface {
 	EventByID(ctx context.Context, id string) (*store.StoredEvent, []*store.Delivery, error)

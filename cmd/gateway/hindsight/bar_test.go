@@ -13,7 +13,9 @@ import (
 // began, and draws nothing where nothing can move.
 func TestBar(t *testing.T) {
 	noon := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	at := func(minutes int) string { return store.FormatID(store.SeqAt(noon.Add(time.Duration(minutes) * time.Minute))) }
+	at := func(minutes int) string {
+		return store.FormatID(store.SeqAt(noon.Add(time.Duration(minutes) * time.Minute)))
+	}
 	var out bytes.Buffer
 	b := bar{to: &out, moves: true, until: noon.Add(time.Hour)}
 	for _, c := range []struct {

@@ -3,12 +3,14 @@ package hindsight
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"time"
 
 	"github.com/event-gateway/gateway/cmd/gateway/remote"
 	"github.com/event-gateway/gateway/gateway"
+	"github.com/event-gateway/gateway/gateway/again"
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
@@ -25,7 +27,7 @@ import (
 // running is a configuration and, where a gateway has it in force, what that is
 // doing.
 type running struct {
-	replay.ConfigText
+	replay.Written
 	schedules []steer.Schedule
 	engines   map[string]api.EngineStatus
 	runs      []runs.Run
@@ -38,7 +40,7 @@ func observe(ctx context.Context, c *remote.Client) (was running, err error) {
 	var engines struct{ Engines []api.EngineStatus }
 	var underway runs.RunList
 	err = errors.Join(
-		c.Get(ctx, "/api/v1/export/config", nil, &was.ConfigText),
+		c.Get(ctx, "/api/v1/export/config", nil, &was.Written),
 		c.Get(ctx, "/api/v1/schedules?next=5", nil, &schedules),
 		c.Get(ctx, "/api/v1/engines", nil, &engines),
 		c.Get(ctx, "/api/v1/runs?limit=1000", nil, &underway),
@@ -64,11 +66,9 @@ type two struct {
 // pair reads both, as if in the folder of the new one, with what was laid over
 // the old one laid over the new one, too.
 func pair(was running, path string) (*two, error) {
-	text, entries := routing.Apart(was.Text)
-	opts := config.Options{NoSecrets: true, Overlay: entries}
 	p := &two{was: was, file: path}
 	var loaded *config.Document
-	if loaded, p.problems = config.Load(path, opts); p.problems.Failed() {
+	if loaded, p.problems = config.Load(path, config.Options{NoSecrets: true, Overlay: entries(was.Written)}); p.problems.Failed() {
 		return p, nil
 	}
 	all, more := gateway.Compile(loaded)
@@ -76,15 +76,12 @@ func pair(was running, path string) (*two, error) {
 		p.problems.Sort()
 		return p, nil
 	}
-	shown, entries := routing.Apart(string(loaded.Text()))
-	p.now, _ = config.Parse(path, []byte(shown), config.Options{NoSecrets: true, Overlay: entries})
-	var broken config.Problems
-	if p.old, broken = config.Parse(path, []byte(text), opts); !was.live && broken.Failed() {
-		return p, broken
+	var err error
+	if p.old, err = known(path, was.Written); err != nil {
+		return p, err
 	}
-	if !was.live { // a file with its secrets
-		shown, entries = routing.Apart(string(p.old.Text()))
-		p.old, _ = config.Parse(path, []byte(shown), config.Options{NoSecrets: true, Overlay: entries})
+	if p.now, err = known(path, again.Written(loaded)); err != nil {
+		return p, err
 	}
 	p.after = timetable.Rehearse(loaded, all.Schedules, firings)
 	if p.before = was.schedules; !was.live {
@@ -94,12 +91,38 @@ func pair(was running, path string) (*two, error) {
 	return p, nil
 }
 
+// known is a configuration of which all texts are known. What else is wrong with
+// it, such as secrets that are starred out, matters to nothing here.
+func known(path string, w replay.Written) (*config.Document, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	content := map[string][]byte{}
+	for i, f := range w.Files {
+		at := filepath.Join(filepath.Dir(path), f.Name)
+		if i == 0 {
+			at = path
+		}
+		content[at] = []byte(f.Text)
+	}
+	doc, _ := config.LoadKnown(path, content, config.Options{NoSecrets: true, Overlay: entries(w)})
+	return doc, nil
+}
+
+func entries(w replay.Written) (list []config.Entry) {
+	for _, o := range w.Overlay {
+		list = append(list, config.Entry{Name: o.Name, Text: []byte(o.Text)})
+	}
+	return list
+}
+
 // firings are told of each schedule.
 const firings = 5
 
 func (p *two) compare(events []*event.Event) (*Plan, error) {
 	out := &Plan{Old: p.was.Revision, New: name(p.file), Differences: compare.Differences(p.old.Config, p.now.Config), Refused: []string{}}
-	if out.Old == "" {
+	if !p.was.live {
 		out.Old = name(p.was.File)
 	}
 	if out.Differences == nil {

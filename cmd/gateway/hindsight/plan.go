@@ -3,14 +3,15 @@ package hindsight
 import (
 	"context"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/event-gateway/gateway/cmd/gateway/report"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
+	"github.com/event-gateway/gateway/gateway/again"
 	"github.com/event-gateway/gateway/gateway/api/replay"
+	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/rehearse/plan"
@@ -112,8 +113,13 @@ func (d *Desk) events(ctx context.Context, in io.Reader, f planFlags) (list []*e
 // before is the old configuration, and what the gateway does that has it.
 func (d *Desk) before(ctx context.Context, f planFlags) (was running, err error) {
 	if f.old != "" {
-		text, err := os.ReadFile(f.old)
-		return running{ConfigText: replay.ConfigText{File: f.old, Text: string(text)}}, err
+		doc, problems := config.Load(f.old, config.Options{NoSecrets: true})
+		if problems.Failed() {
+			return was, problems
+		}
+		was.Written = again.Written(doc)
+		was.File = f.old
+		return was, nil
 	}
 	c, err := d.Client()
 	if err != nil {

@@ -245,7 +245,7 @@ func (r *rerun) page(ctx context.Context, a replay.Asked) (next string, err erro
 			break
 		}
 		fmt.Fprintf(r.Err, "\rgateway: %s; trying again\n", screen.Line(err.Error()))
-		if err := pause(ctx, again); err != nil {
+		if err := pause(ctx, anew); err != nil {
 			return "", err
 		}
 	}
@@ -270,7 +270,7 @@ func (r *rerun) page(ctx context.Context, a replay.Asked) (next string, err erro
 // gateway may be full, or starting anew.
 const (
 	patience = 2 * time.Minute
-	again    = 2 * time.Second
+	anew     = 2 * time.Second
 )
 
 func passing(err error) bool {

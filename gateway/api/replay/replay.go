@@ -23,16 +23,24 @@ type Past interface {
 	// for the same page again: nothing is brought in twice.
 	Replay(ctx context.Context, o Order) (Round, error)
 	// Config is the configuration in force.
-	Config() ConfigText
+	Config() Written
 }
 
-// ConfigText is a configuration as it is written: references are not resolved, and
+// Written is a configuration as it is written: references are not resolved, and
 // literal secrets are starred out.
-type ConfigText struct {
+type Written struct {
 	Revision string `json:"revision"`
 	File     string `json:"file"`
-	// Text is the file, then one YAML document for each entry that was made over
+	// Files are the file and those that it includes; Overlay is what was made over
 	// the API.
+	Files   []Piece `json:"files"`
+	Overlay []Piece `json:"overlay"`
+}
+
+// Piece is one text of a configuration.
+type Piece struct {
+	// Name of a file is from the folder of the first one.
+	Name string `json:"name"`
 	Text string `json:"text"`
 }
 

@@ -105,12 +105,9 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 			refused = store.ErrState
 			return nil
 		}
-		if o.to.Open() {
-			if _, err := c.Exec(keepAttempt, seq); err != nil {
-				return err
-			}
+		if _, err = c.Exec(keepAttempt, seq); err == nil {
+			_, err = c.Exec(o.sql, seq, record.Micros(time.Now()))
 		}
-		_, err = c.Exec(o.sql, seq, record.Micros(time.Now()))
 		return err
 	})
 	if err = errors.Join(err, refused); err != nil {
