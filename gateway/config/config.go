@@ -255,10 +255,11 @@ type Route struct {
 	Order       string            `yaml:"order" default:"none" enum:"strict,none"`
 	Concurrency int               `yaml:"concurrency" min:"1"` // per key, or per route without key; 0: no limit of its own
 	Retry       Retry             `yaml:"retry" aka:"retries"`
-	Timeout     Duration          `yaml:"timeout" min:"1"`     // of one run; 0: none
-	MaxPending  int               `yaml:"max_pending" min:"1"` // 0: no limit of its own
+	Timeout     Duration          `yaml:"timeout" min:"1"`               // of one run; 0: none
+	MaxPending  int               `yaml:"max_pending" min:"1"`           // 0: no limit of its own
+	Priority    int               `yaml:"priority" min:"-100" max:"100"` // higher goes first for its engine's places
 
-	_ struct{} `later:"debounce,rate,priority"`
+	_ struct{} `later:"debounce,rate"`
 }
 
 // CEL is the source of an expression: never substituted, compiled elsewhere.

@@ -68,6 +68,9 @@ type Rule struct {
 	// their commits; one that fails holds the later ones until it has ended.
 	// What was accepted before a route became strict keeps no order.
 	Strict bool
+	// Priority among the routes of the engine: while one of a higher priority
+	// can start something, those below it start nothing.
+	Priority int
 }
 
 // Observation is one attempt that ended, for metrics.

@@ -142,16 +142,22 @@ func (d *Dispatcher) offer(g *group) {
 	q.enter()
 }
 
-// enter puts a queue in its lane's turn if it has one of its own.
+// enter puts a queue in its lane's turn if it has one of its own: behind those
+// of its priority and above.
 func (q *queue) enter() {
-	if !q.queued && len(q.turn) > 0 {
-		q.queued = true
-		q.lane.turn = append(q.lane.turn, q)
+	if q.queued || len(q.turn) == 0 {
+		return
 	}
+	q.queued = true
+	at := len(q.lane.turn)
+	for at > 0 && q.lane.turn[at-1].rule.Priority < q.rule.Priority {
+		at--
+	}
+	q.lane.turn = slices.Insert(q.lane.turn, at, q)
 }
 
-// pick takes what can start: routes take turns for their engine's places, and
-// keys for their route's.
+// pick takes what can start: routes of the highest priority take turns for
+// their engine's places, and keys for their route's.
 func (d *Dispatcher) pick(now time.Time) (starts []*run) {
 	for _, l := range d.lanes {
 		if len(l.turn) == 0 || !l.takes(now) {

@@ -146,7 +146,7 @@ func leadingZero(text string) bool {
 	return len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0123456789_") == ""
 }
 
-// allowed checks the enum and min tags.
+// allowed checks the enum, min and max tags.
 func (d *decoder) allowed(n *yaml.Node, v reflect.Value, at place) bool {
 	before := len(d.problems)
 	if at.tag.Get("enum") != "" {
@@ -157,6 +157,11 @@ func (d *decoder) allowed(n *yaml.Node, v reflect.Value, at place) bool {
 			d.report(n, at, fmt.Sprintf("must be at least %d", low), "")
 		} else {
 			d.report(n, at, "must be more than zero", "")
+		}
+	}
+	if high := at.tag.Get("max"); v.CanInt() {
+		if most, err := strconv.ParseInt(high, 10, 64); err == nil && v.Int() > most {
+			d.report(n, at, "must be at most "+high, "")
 		}
 	}
 	return len(d.problems) == before
