@@ -53,7 +53,9 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/schedule/cron", "", ""},
 	{"gateway/schedule", "event schedule/cron store", "go.uber.org/zap"},
 	// 4: running and showing
-	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
+	{"gateway/dispatch/pace", "", ""},
+	{"gateway/dispatch/outcome", "engine event store", ""},
+	{"gateway/dispatch", "dispatch/outcome dispatch/pace engine event store", "go.uber.org/zap"},
 	{"gateway/api/access", "", ""},
 	{"gateway/api/live", "", ""},
 	{"gateway/api/ask", "", "go.uber.org/zap"},
@@ -74,7 +76,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
 	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable underway ui " +
 		"config config/decode config/document config/files " +
-		"dispatch engine event expr intake rehearse route " +
+		"dispatch dispatch/outcome dispatch/pace engine event expr intake rehearse route " +
 		"schedule schedule/cron " +
 		"store store/sqlite verify " +
 		"webhook webhook/gate webhook/handshake webhook/schema",

@@ -227,6 +227,11 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 	}
 	result := api.ReloadResult{Revision: snap.revision, Differences: compare.Differences(&config.Config{}, snap.doc.Config), Problems: overlay.Problems(problems)}
 	g.reloads.add(result, true)
+	starts, err := g.store.Starts(ctx)
+	if err != nil {
+		return err
+	}
+	g.dispatch.Recall(starts)
 	g.goLive(ctx, snap, result, "start")
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
+	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
+	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
@@ -238,11 +240,12 @@ func routeSpec(name string, r config.Route) route.Spec {
 func ruleOf(r config.Route) dispatch.Rule {
 	return dispatch.Rule{
 		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-		Retry: dispatch.Retry{
+		Retry: outcome.Retry{
 			Attempts: r.Retry.Attempts, Min: time.Duration(r.Retry.Backoff.Min), Max: time.Duration(r.Retry.Backoff.Max),
 			Jitter: float64(r.Retry.Jitter) / 100, GiveUpAfter: time.Duration(r.Retry.GiveUpAfter),
 		},
 		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict", Priority: r.Priority,
+		Rate: pace.Rate{Count: r.Rate.Count, Window: time.Duration(r.Rate.Window)},
 	}
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"strconv"
 
@@ -124,6 +125,8 @@ func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
 		}
 		if e := snap.engines[r.Engine]; s.Pending > 0 && e != nil && e.Status().State != engine.Up {
 			s.Reason = "engine " + r.Engine + " is down"
+		} else if s.Pending > 0 && g.dispatch.Held(r.Name) {
+			s.Reason = fmt.Sprintf("as many have been started as its rate allows, %s", snap.doc.Config.Routes[r.Name].Rate)
 		}
 		list = append(list, s)
 	}

@@ -213,12 +213,12 @@ type Schedule struct {
 	Type         string          `yaml:"type"`                                               // default schedule.<name>
 	Data         json.RawMessage `yaml:"data" aka:"payload,body"`                            // nil when absent
 	Missed       string          `yaml:"missed" default:"latest" enum:"none,latest,all" aka:"catchup,catch_up"`
-	MissedWindow Duration        `yaml:"missed_window" default:"1h"` // how far back missed slots are made up for
+	MissedWindow Duration        `yaml:"missed_window" default:"1h" max:"90d"` // how far back missed slots are made up for
 	Overlap      string          `yaml:"overlap" default:"skip" enum:"skip,queue,allow" aka:"concurrency"`
-	Jitter       Duration        `yaml:"jitter" aka:"splay"`        // each slot is put off by less than this
-	DST          DST             `yaml:"dst" aka:"daylight_saving"` // of Cron
-	Start        time.Time       `yaml:"start" aka:"from,since"`    // first slot there may be; every counts from it
-	End          time.Time       `yaml:"end" aka:"until"`           // last slot there may be
+	Jitter       Duration        `yaml:"jitter" max:"1d" aka:"splay"` // each slot is put off by less than this
+	DST          DST             `yaml:"dst" aka:"daylight_saving"`   // of Cron
+	Start        time.Time       `yaml:"start" aka:"from,since"`      // first slot there may be; every counts from it
+	End          time.Time       `yaml:"end" aka:"until"`             // last slot there may be
 	Paused       bool            `yaml:"paused" aka:"disabled"`
 }
 
@@ -259,7 +259,9 @@ type Route struct {
 	MaxPending  int               `yaml:"max_pending" min:"1"`           // 0: no limit of its own
 	Priority    int               `yaml:"priority" min:"-100" max:"100"` // higher goes first for its engine's places
 
-	_ struct{} `later:"debounce,rate"`
+	Rate Pace `yaml:"rate" aka:"rate_limit,throttle"` // of the starts; zero: none
+
+	_ struct{} `later:"debounce"`
 }
 
 // CEL is the source of an expression: never substituted, compiled elsewhere.

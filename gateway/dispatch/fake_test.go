@@ -26,6 +26,7 @@ type memory struct {
 	queued []any // *store.Entry, *store.Change or *memoryClaim
 	rows   map[int64]*row
 	claims int
+	starts []store.Start
 	fail   error         // of the next claims
 	lag    time.Duration // between what a claim sees and its answer
 	open   int
@@ -137,6 +138,9 @@ func (m *memory) write(e *store.Entry) {
 func (m *memory) change(c *store.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if c.Start != nil {
+		m.starts = append(m.starts, *c.Start)
+	}
 	r := m.rows[c.Delivery.Seq]
 	if !r.State.Open() {
 		return
@@ -404,6 +408,7 @@ func (b *bench) run() {
 		},
 	})
 	b.store.taker = b.Dispatcher
+	b.Recall(b.store.starts)
 	b.Apply(b.plan)
 	var dispatching, writing sync.WaitGroup
 	life, end := context.WithCancel(context.Background())
@@ -458,6 +463,9 @@ func (b *bench) leftovers() {
 		if q.held != 0 || q.bytes != 0 || len(q.groups) != 0 || q.giving != 0 {
 			b.t.Errorf("route %s: left: %d held, %d bytes, %d groups, %d giving", name, q.held, q.bytes, len(q.groups), q.giving)
 		}
+	}
+	if len(b.counted) != 0 {
+		b.t.Errorf("left: %d counted", len(b.counted))
 	}
 	for name, l := range b.lanes {
 		if l.running != 0 || len(l.turn) != 0 {

@@ -159,12 +159,20 @@ func (d *decoder) allowed(n *yaml.Node, v reflect.Value, at place) bool {
 			d.report(n, at, "must be more than zero", "")
 		}
 	}
-	if high := at.tag.Get("max"); v.CanInt() {
-		if most, err := strconv.ParseInt(high, 10, 64); err == nil && v.Int() > most {
-			d.report(n, at, "must be at most "+high, "")
-		}
+	if high := at.tag.Get("max"); high != "" && v.Int() > number(high, v.Type()) {
+		d.report(n, at, "must be at most "+high, "")
 	}
 	return len(d.problems) == before
+}
+
+// number reads what a tag says, written as in the file.
+func number(text string, t reflect.Type) int64 {
+	if v := reflect.New(t); v.Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		_ = v.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
+		return v.Elem().Int()
+	}
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
 }
 
 func (d *decoder) enum(n *yaml.Node, value string, at place) {

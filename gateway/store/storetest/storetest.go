@@ -27,6 +27,7 @@ type Store interface {
 	Retry(ctx context.Context, seq int64) (*store.Delivery, error)
 	Discard(ctx context.Context, seq int64) (*store.Delivery, error)
 	Retain(ctx context.Context, now time.Time) error
+	Starts(ctx context.Context) ([]store.Start, error)
 
 	Positions(ctx context.Context) ([]store.Position, error)
 	KeepPosition(ctx context.Context, p store.Position) error
@@ -78,6 +79,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"backlog bound":          backlogBound,
 		"retention":              retention,
 		"slot":                   slot,
+		"starts":                 starts,
 		"revisions":              revisions,
 		"overlay":                overlay,
 		"overlay schedule":       overlaySchedule,

@@ -115,6 +115,13 @@ CREATE TABLE overlay (
 ALTER TABLE schedules ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE schedules ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE schedules ADD COLUMN paused INTEGER NOT NULL DEFAULT 0`,
+	// When runs of routes with a rate started, as long as that counts.
+	`
+CREATE TABLE starts (
+	route TEXT NOT NULL,
+	at    INTEGER NOT NULL
+);
+CREATE INDEX starts_route ON starts (route, at)`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.
