@@ -27,6 +27,7 @@ type memory struct {
 	rows   map[int64]*row
 	claims int
 	starts []store.Start
+	stuck  bool          // changes wait
 	fail   error         // of the next claims
 	lag    time.Duration // between what a claim sees and its answer
 	open   int
@@ -76,6 +77,9 @@ func (m *memory) commit() {
 	m.mu.Lock()
 	batch := m.queued
 	m.queued = nil
+	if m.stuck {
+		batch, m.queued = parted(batch)
+	}
 	err := m.fail
 	m.mu.Unlock()
 	var entries []*store.Entry
@@ -113,6 +117,29 @@ func (m *memory) commit() {
 		}
 		c.then(c.got, err)
 	})
+}
+
+// parted takes the changes out of a batch.
+func parted(batch []any) (rest, changes []any) {
+	for _, op := range batch {
+		if _, is := op.(*store.Change); is {
+			changes = append(changes, op)
+		} else {
+			rest = append(rest, op)
+		}
+	}
+	return rest, changes
+}
+
+// stick makes changes wait, as on a full disk, or go on.
+func (m *memory) stick(stuck bool) {
+	m.mu.Lock()
+	m.stuck = stuck
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
 }
 
 func each[T any](batch []any, do func(T)) {

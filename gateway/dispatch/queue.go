@@ -156,7 +156,7 @@ func (d *Dispatcher) offer(g *group) {
 // enter puts a queue in its lane's turn if it has one of its own: behind those
 // of its priority and above.
 func (q *queue) enter() {
-	if q.queued || len(q.turn) == 0 || q.waits(time.Now()) {
+	if q.queued || len(q.turn) == 0 || q.starts != nil && q.waits(time.Now()) {
 		return
 	}
 	q.queued = true

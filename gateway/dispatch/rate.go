@@ -122,6 +122,7 @@ func (d *Dispatcher) launch(r *run) {
 func (d *Dispatcher) counting(r *run) *store.Change {
 	c := r.goesOn(store.Running)
 	c.Start = &store.Start{Route: r.d.Route, At: r.counted, Window: r.starts.Rate().Window}
+	r.deadline = time.Time{} // a full disk may take its time, and that is not the run's
 	c.Committed = func() {
 		d.mu.Lock()
 		d.counted = append(d.counted, r)
@@ -138,6 +139,7 @@ func (d *Dispatcher) begin(r *run) {
 	if !gone {
 		r.starts.Drop(r.counted)
 		r.count(time.Now())
+		r.arm(time.Now())
 	}
 	d.mu.Unlock()
 	switch {

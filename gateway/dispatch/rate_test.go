@@ -331,3 +331,25 @@ func TestRateAndDiscard(t *testing.T) {
 		b.leftovers()
 	})
 }
+
+// However long the store takes to write a start, that is no part of the run.
+func TestRateAndASlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram()
+		b := newBench(t, one(p, Rule{Workflow: "r", Timeout: time.Second, Rate: pace.Rate{Count: 1, Window: time.Hour}}))
+		settle(time.Second)
+		b.store.stick(true)
+		del := b.send("r", "")
+		settle(time.Minute)
+		if len(p.called()) != 0 {
+			t.Fatal("started before the store knew of it")
+		}
+		b.store.stick(false)
+		settle(time.Second)
+		calls := p.called()
+		if r := b.store.get(del.Seq); r.State != store.Succeeded || r.Attempt != 1 || len(calls) != 1 || !calls[0].Deadline.After(calls[0].FirstAttemptAt.Add(50*time.Second)) {
+			t.Errorf("%+v after the calls %+v", r, calls)
+		}
+		b.leftovers()
+	})
+}
