@@ -24,7 +24,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/write", "", "gopkg.in/yaml.v3"},
-	{"gateway/config", "config/decode config/document config/files", ""},
+	{"gateway/config/value", "", ""},
+	{"gateway/config/layout", "config/document", "gopkg.in/yaml.v3"},
+	{"gateway/config", "config/decode config/document config/files config/value", ""},
+	{"gateway/config/describe", "config", ""},
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
@@ -56,6 +59,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/dispatch/pace", "", ""},
 	{"gateway/dispatch/outcome", "engine event store", ""},
 	{"gateway/dispatch", "dispatch/outcome dispatch/pace engine event store", "go.uber.org/zap"},
+	{"gateway/rehearse", "event route", ""},
 	{"gateway/api/access", "", ""},
 	{"gateway/api/live", "", ""},
 	{"gateway/api/ask", "", "go.uber.org/zap"},
@@ -63,20 +67,25 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/api/steer", "api/ask store", "go.uber.org/zap"},
 	{"gateway/api/runs", "api/ask store", "go.uber.org/zap"},
 	{"gateway/api/engines", "api/ask", ""},
-	{"gateway/api", "api/access api/ask api/declare api/engines api/live api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/api/explain", "api/ask rehearse store", ""},
+	{"gateway/api", "api/access api/ask api/declare api/engines api/explain api/live api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
 	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
-	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
 	{"gateway/backlog", "store", "go.uber.org/zap"},
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "config", ""},
+	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
+	{"gateway/rehearse/script", "config/decode config/document config/files", ""},
+	{"gateway/rehearse/record", "config/write rehearse rehearse/script", ""},
+	{"gateway/rehearse/stage", "config/decode event intake rehearse rehearse/script route schedule store webhook", "go.uber.org/zap"},
+	{"gateway/routing", "api/explain config dispatch dispatch/outcome dispatch/pace expr intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable underway ui " +
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
-		"dispatch dispatch/outcome dispatch/pace engine event expr intake rehearse route " +
+		"dispatch engine event expr intake route " +
 		"schedule schedule/cron " +
 		"store store/sqlite verify " +
 		"webhook webhook/gate webhook/handshake webhook/schema",

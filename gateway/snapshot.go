@@ -9,15 +9,13 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/api/access"
-	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
-	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
-	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/schedule/cron"
 	"github.com/event-gateway/gateway/gateway/timetable"
@@ -45,18 +43,17 @@ type snapshot struct {
 	inherited bool
 }
 
-// Validate builds a configuration as a reload would, engines left out, and
-// touches nothing. It tells the next n firings of each schedule, too.
-func Validate(path string, opts config.Options, n int) (config.Problems, []steer.Schedule) {
-	doc, problems := config.Load(path, opts)
-	if problems.Failed() {
-		return problems, []steer.Schedule{}
-	}
-	g := &Gateway{env: expr.New(), hooks: webhook.NewRegistry()}
-	snap, more := g.compile(doc)
-	problems = append(problems, more...)
-	problems.Sort()
-	return problems, timetable.Rehearse(doc, snap.schedules, n)
+// Compiled is what decides about events under a configuration.
+type Compiled struct {
+	Webhooks  *webhook.Table
+	Routes    *route.Table
+	Schedules []*schedule.Schedule
+}
+
+// Compile builds of a configuration all that needs no engine, as a reload would.
+func Compile(doc *config.Document) (Compiled, config.Problems) {
+	snap, problems := (&Gateway{env: expr.New(), hooks: webhook.NewRegistry()}).compile(doc)
+	return Compiled{snap.webhooks, snap.rules.Table, snap.schedules}, problems
 }
 
 // compile builds all of a snapshot that needs no process. It touches nothing
@@ -84,8 +81,7 @@ type builder struct {
 // report says what is wrong at a path, at the character where CEL or cron know
 // it.
 func (b *builder) report(path string, err error) {
-	var many expr.Errors
-	if errors.As(err, &many) {
+	if many, ok := errors.AsType[expr.Errors](err); ok {
 		for _, e := range many {
 			b.report(path, e)
 		}
@@ -95,12 +91,10 @@ func (b *builder) report(path string, err error) {
 }
 
 func (b *builder) problem(path string, err error) config.Problem {
-	var in *expr.Error
-	if errors.As(err, &in) {
+	if in, ok := errors.AsType[*expr.Error](err); ok {
 		return b.doc.ProblemIn(path, in.Line, in.Column, in.Message, "")
 	}
-	var due *cron.Mistake
-	if errors.As(err, &due) {
+	if due, ok := errors.AsType[*cron.Mistake](err); ok {
 		return b.doc.ProblemIn(path, 1, due.Column, due.Message, "")
 	}
 	return b.doc.Problem(path, err.Error(), "")
@@ -212,8 +206,8 @@ func (b *builder) compileRoutes() {
 		if !r.Enabled {
 			continue
 		}
-		specs = append(specs, routeSpec(name, r))
-		plan.Routes[name] = ruleOf(r)
+		specs = append(specs, routing.Spec(name, r))
+		plan.Routes[name] = routing.Rule(r)
 		if r.MaxPending > 0 {
 			most[name] = r.MaxPending
 		}
@@ -224,29 +218,6 @@ func (b *builder) compileRoutes() {
 	}
 	b.snap.plan = plan
 	b.snap.rules = &intake.Rules{Table: table, Revision: b.snap.revision, MaxPending: most}
-}
-
-func routeSpec(name string, r config.Route) route.Spec {
-	match := make(map[string][]any, len(r.Match))
-	for path, values := range r.Match {
-		match[path] = values
-	}
-	return route.Spec{
-		Name: name, Events: r.Events, Match: match, When: string(r.When), Key: string(r.Key), With: r.With,
-		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-	}
-}
-
-func ruleOf(r config.Route) dispatch.Rule {
-	return dispatch.Rule{
-		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-		Retry: outcome.Retry{
-			Attempts: r.Retry.Attempts, Min: time.Duration(r.Retry.Backoff.Min), Max: time.Duration(r.Retry.Backoff.Max),
-			Jitter: float64(r.Retry.Jitter) / 100, GiveUpAfter: time.Duration(r.Retry.GiveUpAfter),
-		},
-		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict", Priority: r.Priority,
-		Rate: pace.Rate{Count: r.Rate.Count, Window: time.Duration(r.Rate.Window)},
-	}
 }
 
 func (b *builder) compileSchedules() {
@@ -260,8 +231,7 @@ func (b *builder) compileSchedules() {
 		}
 		compiled, err := schedule.Compile(timetable.Spec(name, s, zone))
 		if err != nil {
-			var due *cron.Mistake
-			if errors.As(err, &due) {
+			if _, ok := errors.AsType[*cron.Mistake](err); ok {
 				path += ".cron"
 			}
 			b.report(path, err)

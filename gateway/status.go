@@ -3,13 +3,13 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"strconv"
 
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/overlay"
+	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -123,10 +123,9 @@ func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
 			Matched: r.Count().Matched.Load(), FilterErrors: r.Count().Errors.Load(),
 			Pending: waiting[r.Name].Pending, Oldest: waiting[r.Name].Oldest,
 		}
+		s.Reason = routing.Held(g.dispatch, r.Name, snap.doc.Config.Routes[r.Name])
 		if e := snap.engines[r.Engine]; s.Pending > 0 && e != nil && e.Status().State != engine.Up {
 			s.Reason = "engine " + r.Engine + " is down"
-		} else if s.Pending > 0 && g.dispatch.Held(r.Name) {
-			s.Reason = fmt.Sprintf("as many have been started as its rate allows, %s", snap.doc.Config.Routes[r.Name].Rate)
 		}
 		list = append(list, s)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"github.com/event-gateway/gateway/cmd/gateway/edit"
 	"github.com/event-gateway/gateway/cmd/gateway/remote"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 )
@@ -128,11 +129,18 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.trusted.Token, "token", "", "show a running gateway this `token`, better @file (or GATEWAY_TOKEN, GATEWAY_TOKEN_FILE)")
 	flags.StringVarP(&a.Format, "output", "o", screen.Table, "print as table, json or yaml")
 	root.AddCommand(
-		a.runCommand(), a.validateCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.desk().Runs(), a.enginesCommand(), a.desk().Schedules(),
+		a.runCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.desk().Runs(), a.enginesCommand(), a.desk().Schedules(),
 		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.versionCommand(),
 	)
+	root.AddCommand(a.rehearsal().Commands()...)
+	root.AddCommand(a.writer().Commands()...)
 	a.noteRuns(root)
 	return root
+}
+
+// writer is where the writer of a configuration sits.
+func (a *app) writer() *edit.Desk {
+	return &edit.Desk{Screen: &a.Screen, In: a.in, Err: a.err, Version: currentBuild().Version, Config: a.configFile}
 }
 
 // noteRuns notes when a verb begins: what fails before is wrong usage.
@@ -179,6 +187,11 @@ func (a *app) configPath() (path string, asked bool) {
 		return path, true
 	}
 	return defaultConfig, false
+}
+
+func (a *app) configFile() string {
+	path, _ := a.configPath()
+	return path
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -155,7 +155,7 @@ func (c *checker) schedule(name string) {
 	switch {
 	case hasCron && hasEvery:
 		c.report(path+".every", "cron is given too: choose one", "")
-	case !hasCron && !hasEvery:
+	case !hasCron && !hasEvery && !c.reportedAt(path):
 		c.report(path, "needs cron or every", `cron: "30 2 * * *" or every: 5m`)
 	case hasEvery && s.Every < Duration(time.Second) && !c.reported(path+".every"):
 		c.report(path+".every", "must be at least 1s", "")
@@ -204,6 +204,7 @@ func (c *checker) route(name string) {
 		c.report(path+".concurrency", "order strict means one at a time", "leave concurrency out, or write order: none")
 	}
 	c.inherit(path+".retry", &r.Retry)
+	c.slips(path, r)
 	c.doc.Config.Routes[name] = r
 }
 

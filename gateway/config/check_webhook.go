@@ -96,7 +96,7 @@ func (c *checker) secrets(path string, w *Webhook) {
 			continue
 		}
 		if weak := key.Value.weakness(); weak != "" {
-			c.report(at, "the secret "+weak, "")
+			c.report(at, "the secret "+weak, key.Value.elsewhere())
 			sound = false
 		} else if key.Value.origin == decode.Literal && !isPublicKey(w.Scheme, key.Value) {
 			c.warn(at, "the secret is in the file itself", "write ${env:NAME} or ${file:path}")
@@ -122,6 +122,11 @@ func isPublicKey(scheme string, s Secret) bool {
 // reported tells whether the walker has already complained below path.
 func (c *checker) reported(path string) bool {
 	return slices.ContainsFunc(c.decoded, func(p Problem) bool { return strings.HasPrefix(p.Path, path) })
+}
+
+// reportedAt is reported, for path itself alone.
+func (c *checker) reportedAt(path string) bool {
+	return slices.ContainsFunc(c.decoded, func(p Problem) bool { return p.Path == path })
 }
 
 func (c *checker) headers(path string, w Webhook) {

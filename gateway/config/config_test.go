@@ -51,7 +51,7 @@ func TestFull(t *testing.T) {
 		"sha256":         {exec.SHA256[:8], "9f2c1d0e"},
 		"config":         {string(exec.Config), `{"depth":3,"dir":"./workflows","list":["a","word","${env:WORD}"],"none":null,"ratio":1.50}`},
 		"no config":      {cfg.Engines["temporal"].Config, json.RawMessage(nil)},
-		"limits default": {cfg.Engines["temporal"].Limits, Limits{32, Duration(time.Minute), Duration(10 * time.Second), Rate{5, Duration(time.Minute)}, Duration(30 * time.Second), 0, 0}},
+		"limits default": {cfg.Engines["temporal"].Limits, Limits{32, Duration(time.Minute), Duration(10 * time.Second), Rate{Count: 5, Window: Duration(time.Minute)}, Duration(30 * time.Second), 0, 0}},
 		"env":            {string(exec.Env["TOKEN"].Reveal()), longSecret},
 		"default path":   {cfg.Webhooks["github_push"].Path, "/webhooks/github_push"},
 		"own body limit": {partner.MaxBody, Size(64 << 10)},
@@ -79,12 +79,12 @@ func TestFull(t *testing.T) {
 			"repo": "${{ event.data.repository.full_name }}", "title": `deploy ${{ "${env:NOPE}" }} to word`,
 			"big": json.Number("12345678901234567890"), "hex": json.Number("31"), "date": "2026-12-01",
 		}},
-		"target":         {deploy.Run, Target{"temporal", "deploy/now"}},
-		"default target": {quick.Run, Target{"exec", "notify"}},
+		"target":         {deploy.Run, Target{Engine: "temporal", Workflow: "deploy/now"}},
+		"default target": {quick.Run, Target{Engine: "exec", Workflow: "notify"}},
 		"enabled":        {deploy.Enabled, true},
 		"disabled":       {quick.Enabled, false},
-		"retry":          {deploy.Retry, Retry{3, Backoff{Duration(time.Second), Duration(10 * time.Minute)}, 10, Duration(24 * time.Hour)}},
-		"merged retry":   {quick.Retry, Retry{3, Backoff{Duration(500 * time.Millisecond), Duration(5 * time.Second)}, 0, Duration(24 * time.Hour)}},
+		"retry":          {deploy.Retry, Retry{3, Backoff{Min: Duration(time.Second), Max: Duration(10 * time.Minute)}, 10, Duration(24 * time.Hour)}},
+		"merged retry":   {quick.Retry, Retry{3, Backoff{Min: Duration(500 * time.Millisecond), Max: Duration(5 * time.Second)}, 0, Duration(24 * time.Hour)}},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -97,7 +97,7 @@ func TestMerge(t *testing.T) {
 	t.Parallel()
 	got := load(t, "testdata/good/merge.yaml").Config.Routes["r"].Retry
 	pause := Duration(2 * time.Second)
-	if want := (Retry{3, Backoff{pause, pause}, 0, Duration(24 * time.Hour)}); got != want {
+	if want := (Retry{3, Backoff{Min: pause, Max: pause}, 0, Duration(24 * time.Hour)}); got != want {
 		t.Errorf("retry = %+v, want %+v", got, want)
 	}
 }

@@ -73,6 +73,14 @@ func (s Secret) weakness() string {
 	return ""
 }
 
+// elsewhere is where a secret had better be that stands in the file itself.
+func (s Secret) elsewhere() string {
+	if s.origin != decode.Literal {
+		return ""
+	}
+	return "write ${env:NAME} or ${file:path}"
+}
+
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // looksLikePlaceholder recognises what people leave in examples.

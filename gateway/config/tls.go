@@ -10,9 +10,9 @@ import (
 // TLS is how a listener proves who it is, and whether it asks who calls. The
 // paths are those of PEM files, which have been read and are watched.
 type TLS struct {
-	Cert     string `yaml:"cert" required:"true" aka:"certificate,cert_file,crt"` // with the chain up to, not including, the root
-	Key      string `yaml:"key" required:"true" aka:"private_key,key_file"`       //
-	ClientCA string `yaml:"client_ca" aka:"ca,client_ca_file,client_cas"`         // who signs those who may call; empty: nobody is asked
+	Cert     string `yaml:"cert" required:"true" aka:"certificate,cert_file,crt"`                // the certificate, with the chain up to, not including, the root: PEM file
+	Key      string `yaml:"key" required:"true" aka:"private_key,key_file"`                      // its key: PEM file
+	ClientCA string `yaml:"client_ca" aka:"ca,client_ca_file,client_cas" else:"nobody is asked"` // only callers with a certificate of this authority are let in: PEM file
 
 	pem PEM
 }

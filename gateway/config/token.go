@@ -9,8 +9,8 @@ import (
 
 // Token lets whoever holds it call the admin listener.
 type Token struct {
-	Role  string `yaml:"role" required:"true" enum:"read,send,operate" aka:"scope,permission"`
-	Token Hashed `yaml:"token" required:"true" aka:"secret,value"`
+	Role  string `yaml:"role" required:"true" enum:"read,send,operate" aka:"scope,permission"` // what its holder may do
+	Token Hashed `yaml:"token" required:"true" aka:"secret,value"`                             // at least 16 bytes, no two the same
 }
 
 // Hashed is a secret that is only ever compared: of its text no more is kept

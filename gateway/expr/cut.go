@@ -30,7 +30,7 @@ func cut(s string) ([]piece, error) {
 		inner := from + begin + len(open)
 		size := expressionEnd(s[inner:])
 		if size < 0 {
-			return nil, Errors{at(s, from+begin, "${{ without }}")}
+			return nil, Errors{at(s, from+begin, "${{ is not closed: }} is missing")}
 		}
 		if strings.TrimSpace(s[inner:inner+size]) == "" {
 			return nil, Errors{at(s, from+begin, "empty expression")}

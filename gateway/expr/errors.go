@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -94,6 +95,10 @@ func plain(message, rest string) string {
 	if i := strings.Index(message, " (enable with "); i >= 0 {
 		message = message[:i]
 	}
+	message = strings.TrimSuffix(message, " expecting <EOF>")
+	if name, ok := strings.CutPrefix(message, "undeclared reference to '"); ok && !strings.Contains(name, "(did you mean") {
+		return message + meant(strings.TrimSuffix(name, "'"), rest)
+	}
 	switch {
 	case strings.Contains(message, "'<EOF>'"):
 		return "ends too early"
@@ -108,9 +113,30 @@ func plain(message, rest string) string {
 	message = strings.TrimPrefix(message, "mismatched input ")
 	message = strings.TrimPrefix(message, "extraneous input ")
 	if strings.HasPrefix(message, "'") {
-		return "unexpected " + message
+		return "unexpected " + message + operator(message)
 	}
 	return message
+}
+
+// meant is what somebody may have meant by a name that is not known.
+func meant(name, rest string) string {
+	switch {
+	case slices.Contains([]string{"id", "type", "source", "subject", "time", "headers", "query", "extensions", "data", "raw"}, name):
+		return " (did you mean 'event." + name + "'?)"
+	case strings.HasPrefix(strings.TrimPrefix(rest, name), "("):
+		return ""
+	}
+	return ` (a text stands in quotes: "` + name + `")`
+}
+
+// operator is how CEL writes what other languages write in words.
+func operator(word string) string {
+	for other, cel := range map[string]string{"'and'": "&&", "'or'": "||", "'not'": "!", "'is'": "=="} {
+		if word == other {
+			return " (did you mean '" + cel + "'?)"
+		}
+	}
+	return ""
 }
 
 func leadingSpace(s string) int { return len(s) - len(strings.TrimLeft(s, " \t\r\n")) }

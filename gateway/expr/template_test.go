@@ -69,7 +69,7 @@ func TestTemplateErrorsAllAtOnce(t *testing.T) {
 		{Path: []string{"${{ f }}"}, Line: 1, Column: 1, Message: "a key cannot be computed"},
 		{Path: []string{"a"}, Offset: 15, Line: 1, Column: 15, Message: "undeclared reference to 'event.typo' (did you mean 'event.type'?)"},
 		{Path: []string{"b", "1", "c"}, Offset: 13, Line: 2, Column: 9, Message: "ends too early"},
-		{Path: []string{"d"}, Line: 1, Column: 1, Message: "${{ without }}"},
+		{Path: []string{"d"}, Line: 1, Column: 1, Message: "${{ is not closed: }} is missing"},
 		{Path: []string{"e"}, Line: 1, Column: 1, Message: "empty expression"},
 	}
 	for i, w := range want {

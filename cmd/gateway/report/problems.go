@@ -28,3 +28,30 @@ func Revision(hash string) string {
 	}
 	return screen.OrDash(hash)
 }
+
+// Annotations prints problems as a workflow on GitHub reads them: each is shown
+// at its line of the pull request.
+func Annotations(w io.Writer, problems config.Problems) { Annotate(w, "", problems) }
+
+// Annotate is Annotations under a title; empty: that of GitHub.
+func Annotate(w io.Writer, title string, problems config.Problems) {
+	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	for _, p := range problems {
+		message := p.Message
+		if p.Path != "" {
+			message = p.Path + ": " + message
+		}
+		if p.Hint != "" {
+			message += " (" + p.Hint + ")"
+		}
+		place := "file=" + property.Replace(p.File)
+		if p.Line > 0 {
+			place += fmt.Sprintf(",line=%d,col=%d,endColumn=%d", p.Line, p.Col, p.EndCol)
+		}
+		if title != "" {
+			place += ",title=" + property.Replace(screen.Line(title))
+		}
+		fmt.Fprintf(w, "::%s %s::%s\n", p.Severity, place, text.Replace(screen.Block(message)))
+	}
+}

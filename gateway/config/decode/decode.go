@@ -15,6 +15,12 @@
 //	aka       wrong names people try for the key, answered with a hint
 //	scalar    on a blank field: the key that a lone scalar stands for
 //	later     on a blank field: keys that later versions know
+//
+// More are for those who write the file, see package describe:
+//
+//	else      what holds when the key is absent, where that is no default
+//	pattern   what its text looks like, or that of its items; checks say it better
+//	one       on a blank field: keys of which there is exactly one
 package decode
 
 import (
@@ -169,7 +175,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, at place) {
 		d.value(n, v.FieldByIndex(f.Index), at)
 		return
 	}
-	if !d.isMap(n, at) {
+	if !d.isMap(n, at, "its keys: "+strings.Join(known.order, ", ")) {
 		return
 	}
 	given := map[string]bool{}
@@ -202,11 +208,11 @@ func (d *decoder) missing(n *yaml.Node, at place, key string) {
 
 // isMap reports whether n is a map. Nothing at all is an empty one: a section
 // whose entries are commented out.
-func (d *decoder) isMap(n *yaml.Node, at place) bool {
+func (d *decoder) isMap(n *yaml.Node, at place, hint string) bool {
 	if n.Kind == yaml.MappingNode || document.IsNull(n) {
 		return true
 	}
-	d.wrongType(n, at, "a map")
+	d.wrongType(n, at, "a map", hint)
 	return false
 }
 
@@ -230,7 +236,7 @@ func (d *decoder) unique(n *yaml.Node, at place) []document.Entry {
 
 // table reads a map with keys of the author's choice.
 func (d *decoder) table(n *yaml.Node, v reflect.Value, at place) {
-	if !d.isMap(n, at) {
+	if !d.isMap(n, at, entries(n)) {
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
@@ -244,6 +250,14 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, at place) {
 		d.value(e.Value, one, below)
 		v.SetMapIndex(reflect.ValueOf(e.Key.Value), one)
 	}
+}
+
+// entries is how a map is written by somebody who has written something else.
+func entries(n *yaml.Node) string {
+	if n.Kind == yaml.SequenceNode {
+		return `write "name:", without the dash`
+	}
+	return `one "name: value" to a line`
 }
 
 // badKey says what a key should have looked like; empty when it is fine.
@@ -264,7 +278,7 @@ func badKey(key, rule string) string {
 // out.
 func (d *decoder) list(n *yaml.Node, v reflect.Value, at place) {
 	if n.Kind != yaml.SequenceNode {
-		d.wrongType(n, at, "a list")
+		d.wrongType(n, at, "a list", "put it into brackets: [ … ]")
 		return
 	}
 	for i, item := range n.Content {

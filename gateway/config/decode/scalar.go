@@ -49,8 +49,12 @@ func (d *decoder) raw(n *yaml.Node, v reflect.Value, at place) {
 		d.report(n, at, `a space and "#" start a comment, which cuts this text short`, "quote it, or use a | block")
 		return
 	}
-	if strings.TrimSpace(n.Value) == "" {
+	switch text := strings.TrimSpace(n.Value); {
+	case text == "":
 		d.report(n, at, "is empty", "leave the key out")
+		return
+	case strings.HasPrefix(text, "${{"):
+		d.report(n, at, "is an expression by itself", "leave ${{ and }} out")
 		return
 	}
 	v.SetString(n.Value)
@@ -66,7 +70,7 @@ func (d *decoder) isScalar(n *yaml.Node, v reflect.Value, at place) bool {
 		d.report(n, at, "has no value", "")
 		return false
 	case n.Kind != yaml.ScalarNode:
-		d.wrongType(n, at, wanted(v))
+		d.wrongType(n, at, wanted(v), one(n))
 		return false
 	case parses || at.tag.Get("raw") != "" || strings.Contains(n.Value, "${"):
 	case v.Kind() == reflect.String && tag != "!!str" && tag != "!!timestamp":
@@ -146,35 +150,6 @@ func leadingZero(text string) bool {
 	return len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0123456789_") == ""
 }
 
-// allowed checks the enum, min and max tags.
-func (d *decoder) allowed(n *yaml.Node, v reflect.Value, at place) bool {
-	before := len(d.problems)
-	if at.tag.Get("enum") != "" {
-		d.enum(n, v.String(), at)
-	}
-	if low, err := strconv.ParseInt(at.tag.Get("min"), 10, 64); err == nil && v.CanInt() && v.Int() < low {
-		if v.Kind() == reflect.Int {
-			d.report(n, at, fmt.Sprintf("must be at least %d", low), "")
-		} else {
-			d.report(n, at, "must be more than zero", "")
-		}
-	}
-	if high := at.tag.Get("max"); high != "" && v.Int() > number(high, v.Type()) {
-		d.report(n, at, "must be at most "+high, "")
-	}
-	return len(d.problems) == before
-}
-
-// number reads what a tag says, written as in the file.
-func number(text string, t reflect.Type) int64 {
-	if v := reflect.New(t); v.Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
-		_ = v.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
-		return v.Elem().Int()
-	}
-	n, _ := strconv.ParseInt(text, 10, 64)
-	return n
-}
-
 func (d *decoder) enum(n *yaml.Node, value string, at place) {
 	allowed := strings.Split(at.tag.Get("enum"), ",")
 	if slices.Contains(allowed, value) {
@@ -207,7 +182,7 @@ func (d *decoder) substitute(n *yaml.Node, at place) (Text, bool) {
 // value is not shown: it may be a secret.
 func (d *decoder) receive(n *yaml.Node, to Receiver, at place) {
 	if n.Kind != yaml.ScalarNode {
-		d.wrongType(n, at, "text")
+		d.wrongType(n, at, "text", one(n))
 		return
 	}
 	if tag := n.ShortTag(); tag != "!!str" && tag != "!!null" {
@@ -246,7 +221,7 @@ func (d *decoder) matchValue(n *yaml.Node, at place) (any, bool) {
 		return nil, false
 	}
 	if n.Kind != yaml.ScalarNode {
-		d.wrongType(n, at, "text, a number, true, false or null, or a list of these")
+		d.wrongType(n, at, "text, a number, true, false or null, or a list of these", "")
 		return nil, false
 	}
 	return d.typed(n, n.Value, at)
@@ -329,8 +304,16 @@ func (d *decoder) rawJSON(n *yaml.Node, v reflect.Value, at place) {
 	v.SetBytes(text)
 }
 
-func (d *decoder) wrongType(n *yaml.Node, at place, want string) {
-	d.report(n, at, fmt.Sprintf("want %s, got %s", want, kind(n)), "")
+func (d *decoder) wrongType(n *yaml.Node, at place, want, hint string) {
+	d.report(n, at, fmt.Sprintf("want %s, got %s", want, kind(n)), hint)
+}
+
+// one is the hint where there are several values, or parts of one.
+func one(n *yaml.Node) string {
+	if n.Kind == yaml.SequenceNode {
+		return "one value, without brackets or a dash"
+	}
+	return ""
 }
 
 // wanted names a type in words.

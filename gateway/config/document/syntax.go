@@ -20,6 +20,11 @@ func (s *source) syntaxProblem(err error) Problem {
 	if col, message, hint := s.suspect(n); col > 0 {
 		return s.problem(span{line: n, col: col}, "", message, hint)
 	}
+	for line := n; line >= max(n-1, 1); line-- {
+		if col := bare(string(s.line(line))); col > 0 {
+			return s.problem(span{line: line, col: col}, "", "a space is missing behind the colon", "")
+		}
+	}
 	p := s.problem(span{line: n, col: 1}, "", "not YAML: "+plainer(err), "")
 	p.EndCol = p.Col // the column is not known: no caret
 	return p
@@ -98,7 +103,7 @@ func suspectValue(value string, col int, s *source, n int) (int, string, string)
 	case '"', '\'':
 		end := walkQuoted([]rune(value), 0, -1)
 		if end < 0 {
-			return col, "a quote is not closed on its line", ""
+			return col, "a quote is not closed on its line", "end it with the same quote"
 		}
 		rest := strings.TrimSpace(string([]rune(value)[end:]))
 		if rest != "" && rest[0] != '#' {
@@ -109,7 +114,7 @@ func suspectValue(value string, col int, s *source, n int) (int, string, string)
 			return col + len([]rune(value[:strings.Index(value, "${{")])), "${{ }} inside [ ] or { } is not quoted", `quote it: "${{ … }}"`
 		}
 		if unclosed(value) {
-			return col, fmt.Sprintf("%q is not closed on its line", value[:1]), ""
+			return col, fmt.Sprintf("%q is not closed on its line", value[:1]), fmt.Sprintf("%q is missing", closer(value[0]))
 		}
 	case '@', '`', '%':
 		return col, fmt.Sprintf("plain text cannot begin with %q", value[:1]), block
@@ -132,6 +137,24 @@ func plainValue(text string) (string, int) {
 		}
 	}
 	return "", 0
+}
+
+// bare is the column of the colon of a key that no space follows; 0 for none.
+func bare(line string) int {
+	text := strings.TrimLeft(line, " ")
+	key, value, found := strings.Cut(text, ":")
+	if !found || key == "" || value == "" || value[0] == ' ' || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return 0
+	}
+	return len(line) - len(text) + len(key) + 1
+}
+
+// closer is the partner of a bracket.
+func closer(open byte) string {
+	if open == '[' {
+		return "]"
+	}
+	return "}"
 }
 
 // unclosed reports a bracket that has no partner in text, quotes left out.
@@ -168,7 +191,7 @@ func (s *source) misindented(n int) (int, string, string) {
 	before, ok := indentation(string(s.line(above)))
 	value, _ := plainValue(string(s.line(above)))
 	if ok && indent > before && value != "" && !strings.ContainsAny(value[:1], "|>&#[{") {
-		return indent + 1, "is indented below a line that already has a value", ""
+		return indent + 1, "is indented below a line that already has a value", "keys of one map begin at the same column"
 	}
 	for level := before; ok && indent < level; {
 		for above--; above > 0; above-- {
@@ -178,7 +201,7 @@ func (s *source) misindented(n int) (int, string, string) {
 			}
 		}
 		if above <= 0 || indent > level {
-			return indent + 1, "the indentation fits none of the lines above", ""
+			return indent + 1, "the indentation fits none of the lines above", "keys of one map begin at the same column"
 		}
 	}
 	return 0, "", ""

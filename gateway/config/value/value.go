@@ -1,4 +1,7 @@
-package config
+// Package value is the kinds of values that a configuration is made of, each
+// with the one way to write it: durations, sizes, rates. The decoder reads them
+// by their UnmarshalText.
+package value
 
 import (
 	"errors"
