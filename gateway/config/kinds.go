@@ -12,4 +12,6 @@ type (
 	Throttle = value.Throttle
 	Pace     = value.Pace
 	Target   = value.Target
+	Secret   = value.Secret
+	Hashed   = value.Hashed
 )
