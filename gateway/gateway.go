@@ -252,8 +252,10 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 		reason = "last good"
 		g.log.Error("the file is refused: the last good revision is in force until it is mended", zap.String("revision", snap.revision), zap.Error(g.opts.Refused))
 	}
-	g.goLive(ctx, snap, result, reason)
-	return nil
+	if err = routing.Recall(ctx, g.store, g.dispatch); err == nil {
+		g.goLive(ctx, snap, result, reason)
+	}
+	return err
 }
 
 func (g *Gateway) setReady(ready bool) {

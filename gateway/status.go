@@ -9,6 +9,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/overlay"
+	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -121,6 +122,7 @@ func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
 			Matched: r.Count().Matched.Load(), FilterErrors: r.Count().Errors.Load(),
 			Pending: waiting[r.Name].Pending, Oldest: waiting[r.Name].Oldest,
 		}
+		s.Reason = routing.Held(g.dispatch, r.Name, snap.doc.Config.Routes[r.Name])
 		if e := snap.engines[r.Engine]; s.Pending > 0 && e != nil && e.Status().State != engine.Up {
 			s.Reason = "engine " + r.Engine + " is down"
 		}

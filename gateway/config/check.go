@@ -167,19 +167,8 @@ func (c *checker) schedule(name string) {
 	c.doc.Config.Schedules[name] = s
 }
 
-const (
-	maxWindow = Duration(90 * 24 * time.Hour)
-	maxJitter = Duration(24 * time.Hour)
-)
-
 func (c *checker) bounds(path string, s Schedule, every bool) {
-	if s.MissedWindow > maxWindow {
-		c.report(path+".missed_window", fmt.Sprintf("must be at most %s", maxWindow), "")
-	}
-	switch {
-	case s.Jitter > maxJitter:
-		c.report(path+".jitter", fmt.Sprintf("must be at most %s", maxJitter), "")
-	case every && s.Every > 0 && s.Jitter > s.Every:
+	if every && s.Every > 0 && s.Jitter > s.Every && !c.reported(path+".jitter") {
 		c.report(path+".jitter", "is longer than every", "")
 	}
 	if every && c.doc.file.Has(path+".dst") {

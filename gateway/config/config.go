@@ -130,11 +130,11 @@ type Schedule struct {
 	// what becomes of times when no gateway ran; `all` makes up for at most 100
 	Missed string `yaml:"missed" default:"latest" enum:"none,latest,all" aka:"catchup,catch_up"`
 	// how far back they are made up for, at most `90d`
-	MissedWindow Duration `yaml:"missed_window" default:"1h"`
+	MissedWindow Duration `yaml:"missed_window" default:"1h" max:"90d"`
 	// when deliveries of the time before have not ended; `queue` takes at most 100, one after the other
 	Overlap string `yaml:"overlap" default:"skip" enum:"skip,queue,allow" aka:"concurrency"`
 	// each time is put off by less than this, the same time always by as much
-	Jitter Duration `yaml:"jitter" aka:"splay"`
+	Jitter Duration `yaml:"jitter" max:"1d" aka:"splay"`
 	// what becomes of fixed hours when clocks change, see below
 	DST DST `yaml:"dst" aka:"daylight_saving"`
 	// first time there may be: `2026-12-01T00:00:00+01:00`
@@ -194,8 +194,12 @@ type Route struct {
 	Timeout Duration `yaml:"timeout" min:"1" else:"the engine's"`
 	// with more of this route waiting, senders get 503
 	MaxPending int `yaml:"max_pending" min:"1" else:"no limit"`
+	// so many runs are started in any window: `10/m`, `100/8h`; at most 100000, in at most a day
+	Rate Pace `yaml:"rate" aka:"rate_limit,throttle" else:"no limit"`
+	// from -100 to 100: the higher one goes first when the engine has no place for all
+	Priority int `yaml:"priority" default:"0" min:"-100" max:"100"`
 
-	_ struct{} `later:"debounce,rate,priority"`
+	_ struct{} `later:"debounce"`
 }
 
 // CEL is the source of an expression: never substituted, compiled elsewhere.

@@ -10,6 +10,7 @@ type (
 	Backoff  = value.Backoff
 	Rate     = value.Rate
 	Throttle = value.Throttle
+	Pace     = value.Pace
 	Target   = value.Target
 	Secret   = value.Secret
 	Hashed   = value.Hashed

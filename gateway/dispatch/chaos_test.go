@@ -11,6 +11,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
+	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -161,12 +163,12 @@ func (c *chaos) script(call engine.Call, say func(engine.Update)) {
 }
 
 func (c *chaos) plan(random bool) *Plan {
-	retry := Retry{Attempts: 1000, Min: time.Millisecond, Max: 5 * time.Millisecond, Jitter: 0.5}
+	retry := outcome.Retry{Attempts: 1000, Min: time.Millisecond, Max: 5 * time.Millisecond, Jitter: 0.5}
 	p := &Plan{
 		Engines: map[string]Lane{"e0": {Engine: counted{c.engines[0], c}, InFlight: 5}, "e1": {Engine: counted{c.engines[1], c}, InFlight: 5}},
 		Routes: map[string]Rule{
 			"strict":  {Engine: "e0", Workflow: "strict", Strict: true, Retry: retry},
-			"bounded": {Engine: "e0", Workflow: "bounded", Concurrency: 2, Retry: retry},
+			"bounded": {Engine: "e0", Workflow: "bounded", Concurrency: 2, Retry: retry, Rate: pace.Rate{Count: 50, Window: 10 * time.Millisecond}},
 			"free":    {Engine: "e1", Workflow: "free", Retry: retry},
 		},
 	}
@@ -185,6 +187,7 @@ func (c *chaos) plan(random bool) *Plan {
 			if name == "free" {
 				rule.Strict = true
 			}
+			rule.Rate = pace.Rate{Count: 5 + c.n(20), Window: 10 * time.Millisecond}
 		}
 		p.Routes[name] = rule
 	}
@@ -201,6 +204,11 @@ func (c *chaos) open() {
 		return
 	}
 	d.opts.Store = s
+	starts, err := s.Starts(context.Background())
+	if err != nil {
+		c.t.Error(err)
+	}
+	d.Recall(starts)
 	d.Apply(c.plan(false))
 	life, end := context.WithCancel(context.Background())
 	ctx, cancel := context.WithCancel(context.Background())

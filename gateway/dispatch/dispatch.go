@@ -19,6 +19,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
+	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -59,7 +61,7 @@ type Lane struct {
 // Rule is how the deliveries of one route are run.
 type Rule struct {
 	Engine, Workflow string
-	Retry            Retry
+	Retry            outcome.Retry
 	// Timeout bounds one attempt; zero: the engine's.
 	Timeout time.Duration
 	// Concurrency bounds the runs per order key; zero: no bound.
@@ -68,6 +70,11 @@ type Rule struct {
 	// their commits; one that fails holds the later ones until it has ended.
 	// What was accepted before a route became strict keeps no order.
 	Strict bool
+	// Priority among the routes of the engine: while one of a higher priority
+	// can start something, those below it start nothing.
+	Priority int
+	// Rate bounds the starts, those of retries included; zero: no bound.
+	Rate pace.Rate
 }
 
 // Observation is one attempt that ended, for metrics.
@@ -126,6 +133,10 @@ type Dispatcher struct {
 	queues   map[string]*queue
 	running  map[int64]*run // waiting ones included
 	sleeping map[*group]struct{}
+	// starts of routes that have a rate, or had one of late; counted are runs
+	// of theirs that the store knows of and that may begin.
+	starts   map[string]*pace.Starts
+	counted  []*run
 	looks    []*queue        // queues that perhaps should claim
 	returns  []*store.Change // given back, to be recorded by Run
 	bytes    int             // of what is held and of what claims may bring
@@ -144,6 +155,7 @@ func New(o Options) *Dispatcher {
 		opts: o, wake: make(chan struct{}, 1),
 		lanes: map[string]*lane{}, queues: map[string]*queue{},
 		running: map[int64]*run{}, sleeping: map[*group]struct{}{},
+		starts: map[string]*pace.Starts{},
 	}
 }
 
@@ -182,6 +194,8 @@ func (d *Dispatcher) step(ctx context.Context) bool {
 	now := time.Now()
 	returns := d.returns
 	d.returns = nil
+	counted := d.counted
+	d.counted = nil
 	starts := d.pick(now)
 	claims := d.hungry(now)
 	d.mu.Unlock()
@@ -195,6 +209,9 @@ func (d *Dispatcher) step(ctx context.Context) bool {
 	for _, r := range starts {
 		d.start(ctx, r)
 	}
+	for _, r := range counted {
+		d.begin(r)
+	}
 	return len(starts) == startSize
 }
 
@@ -205,6 +222,7 @@ func (d *Dispatcher) drain(tick <-chan time.Time) {
 	deadline := time.Now().Add(d.opts.Grace)
 	for now := time.Now(); now.Before(deadline) && d.active() > 0; now = <-tick {
 		d.tick(now)
+		d.leave()
 	}
 	d.work.Wait()
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -66,7 +67,7 @@ func TestRetryBesideALateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram()
 		p.script = failing(engine.Retryable, 0)
-		b := newLaggingBench(t, one(p, Rule{Retry: Retry{Attempts: 2, Min: time.Second, Max: time.Second}}), 300*time.Millisecond)
+		b := newLaggingBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 2, Min: time.Second, Max: time.Second}}), 300*time.Millisecond)
 		settle(100 * time.Millisecond) // the first look into the store is not answered yet
 		del := b.send("r", "")
 		settle(5 * time.Second)
@@ -92,7 +93,7 @@ func TestOrderBesideALateAnswer(t *testing.T) {
 				say(engine.Update{Kind: engine.Failed, Failure: engine.Retryable})
 			}()
 		}
-		with := one(p, Rule{Strict: true, Retry: Retry{Attempts: 3, Min: time.Second, Max: time.Second}})
+		with := one(p, Rule{Strict: true, Retry: outcome.Retry{Attempts: 3, Min: time.Second, Max: time.Second}})
 		without := &Plan{Engines: with.Engines, Routes: map[string]Rule{}}
 		b := newLaggingBench(t, with, 300*time.Millisecond)
 		settle(100 * time.Millisecond) // the first look is under way: what comes stays in the store
@@ -121,7 +122,7 @@ func TestRetrySchedule(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newProgram()
 				p.script = failing(engine.Retryable, 0)
-				b := newBench(t, one(p, Rule{Strict: strict, Retry: Retry{Attempts: 5, Min: time.Second, Max: 3 * time.Second}}))
+				b := newBench(t, one(p, Rule{Strict: strict, Retry: outcome.Retry{Attempts: 5, Min: time.Second, Max: 3 * time.Second}}))
 				settle(time.Second)
 				var at []time.Time
 				inner := p.script
@@ -152,56 +153,6 @@ func TestRetrySchedule(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
-	r := Retry{Attempts: 100, Min: time.Second, Max: time.Minute, Jitter: 0.2}
-	low, high := time.Hour, time.Duration(0)
-	for range 2000 {
-		w := r.wait(3)
-		low, high = min(low, w), max(high, w)
-	}
-	if low < 3200*time.Millisecond || high > 4800*time.Millisecond || high-low < time.Second {
-		t.Errorf("third wait between %v and %v, want 4s give or take a fifth", low, high)
-	}
-	if w := (Retry{Min: time.Second, Max: time.Hour}).wait(1 << 30); w != time.Hour {
-		t.Errorf("a late wait is %v", w)
-	}
-	if w := (Retry{}).wait(3); w != 0 {
-		t.Errorf("no backoff: %v", w)
-	}
-}
-
-func TestWhetherAgain(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	policy := Retry{Attempts: 3, Min: time.Second, Max: time.Minute, GiveUpAfter: time.Hour}
-	for _, test := range []struct {
-		name      string
-		attempt   int
-		throttled int
-		began     time.Duration // before now
-		update    engine.Update
-		outcome   string
-		due       time.Duration
-		again     bool
-	}{
-		{"first", 1, 0, 0, engine.Update{}, retryable, time.Second, true},
-		{"second", 2, 0, 0, engine.Update{}, timeout, 2 * time.Second, true},
-		{"last", 3, 0, 0, engine.Update{}, retryable, 0, false},
-		{"throttled ones do not count", 5, 3, 0, engine.Update{}, throttled, 16 * time.Second, true},
-		{"permanent", 1, 0, 0, engine.Update{}, permanent, 0, false},
-		{"the engine's wish, when later", 1, 0, 0, engine.Update{RetryAfter: time.Minute}, throttled, time.Minute, true},
-		{"the engine's wish, when sooner", 2, 0, 0, engine.Update{RetryAfter: time.Millisecond}, retryable, 2 * time.Second, true},
-		{"just before giving up", 1, 0, time.Hour - time.Second, engine.Update{}, retryable, time.Second, true},
-		{"after giving up", 1, 0, time.Hour, engine.Update{}, retryable, 0, false},
-		{"the wish reaches beyond", 1, 0, 0, engine.Update{RetryAfter: 2 * time.Hour}, throttled, 0, false},
-	} {
-		d := &store.Delivery{Attempt: test.attempt, Throttled: test.throttled, FirstAttemptAt: now.Add(-test.began)}
-		due, again := policy.next(d, test.update, test.outcome, now)
-		if again != test.again || again && due.Sub(now) != test.due {
-			t.Errorf("%s: %v %t, want %v %t", test.name, due.Sub(now), again, test.due, test.again)
-		}
-	}
-}
-
 func TestThrottledUsesNoAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram()
@@ -212,7 +163,7 @@ func TestThrottledUsesNoAttempt(t *testing.T) {
 				say(engine.Update{Kind: engine.Succeeded, Output: []byte("1")})
 			}
 		}
-		b := newBench(t, one(p, Rule{Retry: Retry{Attempts: 1, Min: time.Second, Max: time.Second}}))
+		b := newBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 1, Min: time.Second, Max: time.Second}}))
 		del := b.send("r", "")
 		settle(time.Minute)
 		r := b.store.get(del.Seq)
@@ -227,9 +178,9 @@ func TestDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram()
 		p.script = failing(engine.Permanent, 0)
-		b := newBench(t, one(p, Rule{Workflow: "w", Retry: Retry{Attempts: 9, Min: time.Second}}))
+		b := newBench(t, one(p, Rule{Workflow: "w", Retry: outcome.Retry{Attempts: 9, Min: time.Second}}))
 		b.routes = func(ev *event.Event) []string {
-			if ev.Type != DeadType || ev.Source != "/gateway" || ev.Subject != "r" {
+			if ev.Type != outcome.DeadType || ev.Source != "/gateway" || ev.Subject != "r" {
 				t.Errorf("dead letter %+v", ev)
 			}
 			return []string{"r"}
@@ -265,7 +216,7 @@ func TestTimeout(t *testing.T) {
 				say(engine.Update{Kind: engine.Failed, Failure: engine.Permanent, Message: "cancelled"})
 			} // the second never ends
 		}
-		b := newBench(t, one(p, Rule{Timeout: time.Second, Retry: Retry{Attempts: 2, Min: time.Second, Max: time.Second}}))
+		b := newBench(t, one(p, Rule{Timeout: time.Second, Retry: outcome.Retry{Attempts: 2, Min: time.Second, Max: time.Second}}))
 		settle(time.Second)
 		del := b.send("r", "")
 		settle(time.Second + 2*tickTime)
@@ -362,7 +313,7 @@ func TestStrictOrderWithAFailingHead(t *testing.T) {
 		p := newProgram()
 		var o order
 		p.script = o.script(time.Millisecond, func(c engine.Call) bool { return c.Event.ID == nameOf(1) && c.Attempt < 4 })
-		b := newBench(t, one(p, Rule{Strict: true, Retry: Retry{Attempts: 9, Min: time.Minute, Max: time.Minute}}))
+		b := newBench(t, one(p, Rule{Strict: true, Retry: outcome.Retry{Attempts: 9, Min: time.Minute, Max: time.Minute}}))
 		settle(time.Second)
 		for range 3 {
 			b.send("r", "a")
@@ -390,7 +341,7 @@ func TestStrictOrderWithMemoryFull(t *testing.T) {
 		var bad atomic.Bool
 		bad.Store(true)
 		p.script = o.script(time.Millisecond, func(c engine.Call) bool { return bad.Load() && len(c.Event.Body) == 1 })
-		b := newBench(t, one(p, Rule{Strict: true, Retry: Retry{Attempts: 1000, Min: time.Minute, Max: time.Minute}}))
+		b := newBench(t, one(p, Rule{Strict: true, Retry: outcome.Retry{Attempts: 1000, Min: time.Minute, Max: time.Minute}}))
 		settle(time.Second)
 		n := maxHeld + maxHeld/2
 		for range n {
@@ -474,7 +425,7 @@ func TestEngineDownUsesNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram()
 		p.crash()
-		b := newBench(t, one(p, Rule{Retry: Retry{Attempts: 1, GiveUpAfter: time.Second}}))
+		b := newBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 1, GiveUpAfter: time.Second}}))
 		del := b.send("r", "")
 		settle(time.Hour)
 		if r := b.store.get(del.Seq); r.State != store.Pending || r.Attempt != 0 || !r.FirstAttemptAt.IsZero() {
@@ -495,7 +446,7 @@ func TestRefusalsAreNoAttempts(t *testing.T) {
 			p := newProgram()
 			tries := 0
 			p.refuse = func(engine.Call) error { tries++; return refusal }
-			b := newBench(t, one(p, Rule{Retry: Retry{Attempts: 1}}))
+			b := newBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 1}}))
 			del := b.send("r", "")
 			settle(10 * time.Second)
 			if tries < 5 || tries > 210 {
@@ -539,7 +490,7 @@ func TestTooLargeIsPermanent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram()
 		p.refuse = func(engine.Call) error { return &engine.TooLargeError{Size: 9, Max: 3} }
-		b := newBench(t, one(p, Rule{Retry: Retry{Attempts: 9, Min: time.Second}}))
+		b := newBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 9, Min: time.Second}}))
 		del := b.send("r", "")
 		settle(time.Second)
 		if r := b.store.get(del.Seq); r.State != store.Dead || r.Last.Outcome != "permanent" || !strings.Contains(r.Last.Message, "9 bytes") {
@@ -577,7 +528,7 @@ func TestLostIsAskedFor(t *testing.T) {
 					}
 					return engine.Update{Kind: test.knows}, nil
 				}
-				b := newBench(t, one(p, Rule{Retry: Retry{Attempts: 1}}))
+				b := newBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 1}}))
 				del := b.send("r", "")
 				settle(time.Second)
 				p.crash()
@@ -601,7 +552,7 @@ func TestWhatKillsItsEngineFails(t *testing.T) {
 		p.script = func(engine.Call, func(engine.Update)) {
 			go func() { p.crash(); p.start() }()
 		}
-		b := newBench(t, one(p, Rule{Retry: Retry{Attempts: 2, Min: time.Second, Max: time.Second}}))
+		b := newBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 2, Min: time.Second, Max: time.Second}}))
 		del := b.send("r", "")
 		settle(time.Minute)
 		r := b.store.get(del.Seq)
@@ -844,7 +795,7 @@ func TestRetryByAPerson(t *testing.T) {
 				say(engine.Update{Kind: engine.Succeeded})
 			}
 		}
-		b := newBench(t, one(p, Rule{Strict: true, Retry: Retry{Attempts: 9, Min: time.Hour, Max: time.Hour}}))
+		b := newBench(t, one(p, Rule{Strict: true, Retry: outcome.Retry{Attempts: 9, Min: time.Hour, Max: time.Hour}}))
 		settle(time.Second)
 		del := b.send("r", "a")
 		settle(time.Second)
@@ -888,7 +839,7 @@ func TestAtRestNoClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram()
 		p.script = failing(engine.Retryable, 0)
-		plan := one(p, Rule{Retry: Retry{Attempts: 2, Min: time.Hour, Max: time.Hour}})
+		plan := one(p, Rule{Retry: outcome.Retry{Attempts: 2, Min: time.Hour, Max: time.Hour}})
 		for i := range 100 {
 			plan.Routes[fmt.Sprint("idle-", i)] = Rule{Engine: "e"}
 		}

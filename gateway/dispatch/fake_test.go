@@ -26,6 +26,8 @@ type memory struct {
 	queued []any // *store.Entry, *store.Change or *memoryClaim
 	rows   map[int64]*row
 	claims int
+	starts []store.Start
+	stuck  bool          // changes wait
 	fail   error         // of the next claims
 	lag    time.Duration // between what a claim sees and its answer
 	open   int
@@ -75,6 +77,9 @@ func (m *memory) commit() {
 	m.mu.Lock()
 	batch := m.queued
 	m.queued = nil
+	if m.stuck {
+		batch, m.queued = parted(batch)
+	}
 	err := m.fail
 	m.mu.Unlock()
 	var entries []*store.Entry
@@ -114,6 +119,29 @@ func (m *memory) commit() {
 	})
 }
 
+// parted takes the changes out of a batch.
+func parted(batch []any) (rest, changes []any) {
+	for _, op := range batch {
+		if _, is := op.(*store.Change); is {
+			changes = append(changes, op)
+		} else {
+			rest = append(rest, op)
+		}
+	}
+	return rest, changes
+}
+
+// stick makes changes wait, as on a full disk, or go on.
+func (m *memory) stick(stuck bool) {
+	m.mu.Lock()
+	m.stuck = stuck
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
 func each[T any](batch []any, do func(T)) {
 	for _, op := range batch {
 		if op, ok := op.(T); ok {
@@ -137,6 +165,9 @@ func (m *memory) write(e *store.Entry) {
 func (m *memory) change(c *store.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if c.Start != nil {
+		m.starts = append(m.starts, *c.Start)
+	}
 	r := m.rows[c.Delivery.Seq]
 	if !r.State.Open() {
 		return
@@ -404,6 +435,7 @@ func (b *bench) run() {
 		},
 	})
 	b.store.taker = b.Dispatcher
+	b.Recall(b.store.starts)
 	b.Apply(b.plan)
 	var dispatching, writing sync.WaitGroup
 	life, end := context.WithCancel(context.Background())
@@ -458,6 +490,9 @@ func (b *bench) leftovers() {
 		if q.held != 0 || q.bytes != 0 || len(q.groups) != 0 || q.giving != 0 {
 			b.t.Errorf("route %s: left: %d held, %d bytes, %d groups, %d giving", name, q.held, q.bytes, len(q.groups), q.giving)
 		}
+	}
+	if len(b.counted) != 0 {
+		b.t.Errorf("left: %d counted", len(b.counted))
 	}
 	for name, l := range b.lanes {
 		if l.running != 0 || len(l.turn) != 0 {

@@ -11,6 +11,7 @@ import (
 func (d *Dispatcher) Apply(p *Plan) {
 	d.mu.Lock()
 	d.applyLanes(p)
+	d.applyRates(p, time.Now())
 	for name, q := range d.queues {
 		if _, ok := p.Routes[name]; !ok {
 			d.empty(q)
@@ -49,7 +50,10 @@ func (d *Dispatcher) applyRule(route string, rule Rule) {
 	if l == nil || q.rule != nil && q.rule.Strict != rule.Strict {
 		d.empty(q) // memory has another order than the store will give
 	}
-	q.rule, q.lane, q.turn, q.queued = &rule, l, nil, false
+	q.rule, q.lane, q.turn, q.queued, q.starts = &rule, l, nil, false, nil
+	if rule.Rate.Count > 0 {
+		q.starts = d.starts[route]
+	}
 	for _, g := range q.groups {
 		g.queued = false
 		d.offer(g)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -40,6 +41,8 @@ type queue struct {
 	// its lane's turn; looking: it is in the dispatcher's looks.
 	turn            []*group
 	queued, looking bool
+	// starts are counted by the route's rate; nil without one.
+	starts *pace.Starts
 	// held counts the deliveries in memory and bytes their size, running ones
 	// included but not those that wait for an answer.
 	held, bytes int
@@ -122,6 +125,10 @@ func (d *Dispatcher) add(it *item, head bool) {
 	} else {
 		g.items = append(g.items, it)
 	}
+	if it.unsure && g.queued && g.items[0] == it {
+		g.queued = false // what comes first of it has changed, and so has its place
+		g.q.turn = slices.DeleteFunc(g.q.turn, func(other *group) bool { return other == g })
+	}
 	d.weigh(it, 1)
 	d.offer(g)
 }
@@ -138,20 +145,30 @@ func (d *Dispatcher) offer(g *group) {
 		return
 	}
 	g.queued = true
-	q.turn = append(q.turn, g)
+	if g.items[0].unsure {
+		q.turn = slices.Insert(q.turn, 0, g) // no rate holds it up, so nothing that waits for one may
+	} else {
+		q.turn = append(q.turn, g)
+	}
 	q.enter()
 }
 
-// enter puts a queue in its lane's turn if it has one of its own.
+// enter puts a queue in its lane's turn if it has one of its own: behind those
+// of its priority and above.
 func (q *queue) enter() {
-	if !q.queued && len(q.turn) > 0 {
-		q.queued = true
-		q.lane.turn = append(q.lane.turn, q)
+	if q.queued || len(q.turn) == 0 || q.starts != nil && q.waits(time.Now()) {
+		return
 	}
+	q.queued = true
+	at := len(q.lane.turn)
+	for at > 0 && q.lane.turn[at-1].rule.Priority < q.rule.Priority {
+		at--
+	}
+	q.lane.turn = slices.Insert(q.lane.turn, at, q)
 }
 
-// pick takes what can start: routes take turns for their engine's places, and
-// keys for their route's.
+// pick takes what can start: routes of the highest priority take turns for
+// their engine's places, and keys for their route's.
 func (d *Dispatcher) pick(now time.Time) (starts []*run) {
 	for _, l := range d.lanes {
 		if len(l.turn) == 0 || !l.takes(now) {
@@ -171,9 +188,13 @@ func (d *Dispatcher) pick(now time.Time) (starts []*run) {
 func (d *Dispatcher) next(l *lane, now time.Time) (r *run) {
 	q := l.turn[0]
 	l.turn = l.turn[1:]
+	q.queued = false
+	if len(q.turn) == 0 || q.waits(now) {
+		return nil // a tick puts it back
+	}
 	g := q.turn[0]
 	q.turn = q.turn[1:]
-	g.queued, q.queued = false, false
+	g.queued = false
 	if g.ready() {
 		it := g.items[0]
 		g.items[0] = nil
@@ -182,6 +203,9 @@ func (d *Dispatcher) next(l *lane, now time.Time) (r *run) {
 		g.running++
 		l.running++
 		d.running[it.d.Seq] = r
+		if !r.unsure {
+			r.count(now)
+		}
 		d.offer(g)
 	}
 	q.enter()

@@ -8,6 +8,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
+	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -25,7 +27,10 @@ type run struct {
 	// first is when the delivery's first attempt began; cancelled since when
 	// this one has been asked to end.
 	first, started, deadline, cancelled time.Time
-	process                             string
+	// counted is when it counts by the rate of its route; zero when it does not.
+	counted time.Time
+	starts  *pace.Starts
+	process string
 	// marked: the store knows that it goes on. waiting: for an answer; it has
 	// no place. ended: nothing more counts; again: it goes back to the head of
 	// its key.
@@ -37,7 +42,7 @@ type run struct {
 
 func newRun(it *item, g *group, now time.Time) *run {
 	l := it.q.lane
-	r := &run{item: it, g: g, rule: it.q.rule, lane: l, engine: l.Engine, number: it.d.Attempt + 1, started: now}
+	r := &run{item: it, g: g, rule: it.q.rule, lane: l, engine: l.Engine, number: it.d.Attempt + 1, started: now, starts: it.q.starts}
 	if r.first = it.d.FirstAttemptAt; r.first.IsZero() {
 		r.first = now
 	}
@@ -64,7 +69,7 @@ func (d *Dispatcher) start(ctx context.Context, r *run) {
 	case r.unsure && d.dropped(r):
 		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
 	default:
-		d.call(r)
+		d.launch(r)
 	}
 }
 
@@ -108,7 +113,7 @@ func (d *Dispatcher) attach(ctx context.Context, r *run) {
 	case u.Kind == engine.Unknown && d.dropped(r):
 		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
 	case u.Kind == engine.Unknown:
-		d.call(r)
+		d.launch(r)
 	default:
 		d.update(r, u)
 		if d.dropped(r) {
@@ -134,7 +139,12 @@ func (d *Dispatcher) hold(r *run) {
 	}
 	r.ended, r.again = true, true
 	r.lane.pause = time.Now().Add(tickTime)
+	r.uncount()
+	c := r.waitsAgain()
 	d.mu.Unlock()
+	if c != nil {
+		d.record(c)
+	}
 	d.end(r)
 }
 
@@ -147,6 +157,7 @@ func (d *Dispatcher) postpone(r *run) {
 		return
 	}
 	r.ended = true
+	r.uncount()
 	c := d.later(r, time.Now().Add(pollTime))
 	d.mu.Unlock()
 	d.record(c)
@@ -214,7 +225,7 @@ func (d *Dispatcher) learn(r *run, u engine.Update) *store.Change {
 		d.unpark(r)
 	default:
 		if u.Kind == engine.Progress {
-			r.progress = Progress{Step: clip(u.Step), Message: clip(u.Message), Fraction: u.Fraction, At: time.Now()}
+			r.progress = Progress{Step: outcome.Clip(u.Step), Message: outcome.Clip(u.Message), Fraction: u.Fraction, At: time.Now()}
 		}
 		if !d.unpark(r) {
 			return nil
@@ -246,7 +257,7 @@ func (d *Dispatcher) park(r *run, u engine.Update) *store.Change {
 		d.look(r.q)
 	}
 	r.deadline = time.Time{}
-	r.question = Question{Prompt: clip(u.Prompt), Schema: u.Schema, At: time.Now()}
+	r.question = Question{Prompt: outcome.Clip(u.Prompt), Schema: u.Schema, At: time.Now()}
 	r.lost = 0 // what waits is not what ends its engine, however often that is replaced
 	c := r.goesOn(store.Waiting)
 	if c != nil {
@@ -284,20 +295,20 @@ func (d *Dispatcher) finish(r *run, u engine.Update) *store.Change {
 		return nil
 	}
 	now := time.Now()
-	out := outcome(r, u)
+	out := outcome.Of(u, r.unwanted, !r.cancelled.IsZero())
 	r.d.Attempt = r.number
-	if out == throttled {
+	if out == outcome.Throttled {
 		r.d.Throttled++
 	}
 	r.d.Last = store.Attempt{
 		Number: r.number, Started: r.started, Ended: now, Outcome: out,
-		Message: clip(u.Message), Output: u.Output, Process: r.process,
+		Message: outcome.Clip(u.Message), Output: u.Output, Process: r.process,
 	}
 	r.unsure, r.lost = false, 0
 	var c *store.Change
 	if u.Kind == engine.Succeeded {
 		c = r.change(store.Succeeded)
-	} else if due, again := r.rule.Retry.next(r.d, u, out, now); again {
+	} else if due, again := r.rule.Retry.Next(r.d, u, out, now); again {
 		r.d.RunID = ""
 		c = d.later(r, due)
 	} else {
@@ -358,7 +369,9 @@ func (d *Dispatcher) say(r *run, u engine.Update, c *store.Change) {
 	switch c.State {
 	case store.Dead:
 		d.opts.Log.Warn("delivery is dead", r.fields(zap.String("outcome", last.Outcome), zap.String("message", last.Message))...)
-		c.Emit = d.deadLetter(r)
+		if letter := outcome.DeadLetter(r.d, r.rule.Engine, r.rule.Workflow); letter != nil {
+			c.Emit = d.opts.Route(letter)
+		}
 	case store.Pending:
 		d.opts.Log.Info("attempt failed", r.fields(
 			zap.String("outcome", last.Outcome), zap.String("message", last.Message), zap.Time("next", c.Due))...)

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -152,9 +153,9 @@ func TestCancel(t *testing.T) {
 		want  store.State
 		out   string
 	}{
-		"it fails":          {func(say func(engine.Update)) { say(engine.Update{Kind: engine.Failed}) }, store.Dead, cancelled},
-		"it succeeds first": {func(say func(engine.Update)) { say(engine.Update{Kind: engine.Succeeded}) }, store.Succeeded, succeeded},
-		"it does not care":  {func(func(engine.Update)) {}, store.Dead, cancelled},
+		"it fails":          {func(say func(engine.Update)) { say(engine.Update{Kind: engine.Failed}) }, store.Dead, outcome.Cancelled},
+		"it succeeds first": {func(say func(engine.Update)) { say(engine.Update{Kind: engine.Succeeded}) }, store.Succeeded, outcome.Succeeded},
+		"it does not care":  {func(func(engine.Update)) {}, store.Dead, outcome.Cancelled},
 	} {
 		for _, waits := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
@@ -165,7 +166,7 @@ func TestCancel(t *testing.T) {
 							say(engine.Update{Kind: engine.Waiting})
 						}
 					}
-					b := newBench(t, one(p, Rule{Retry: Retry{Attempts: 5, Min: time.Second, Max: time.Second}}))
+					b := newBench(t, one(p, Rule{Retry: outcome.Retry{Attempts: 5, Min: time.Second, Max: time.Second}}))
 					del := b.send("r", "")
 					settle(time.Second)
 					if err := b.Cancel(del.Seq); err != nil {
@@ -220,7 +221,7 @@ func TestCancelOutlivesEngine(t *testing.T) {
 						t.Errorf("the next process was not asked: %v", got)
 					}
 				}
-				if row := b.store.get(del.Seq); row.State != store.Dead || row.Last.Outcome != cancelled || len(p.called()) != 1 {
+				if row := b.store.get(del.Seq); row.State != store.Dead || row.Last.Outcome != outcome.Cancelled || len(p.called()) != 1 {
 					t.Errorf("%v %+v, started %d times", row.State, row.Last, len(p.called()))
 				}
 				b.leftovers()

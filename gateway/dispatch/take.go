@@ -108,7 +108,7 @@ func (d *Dispatcher) hungry(now time.Time) (claims []claim) {
 			Route: q.route, Limit: claimSize, MaxBytes: min(claimBytes, d.spare(q)), Now: now, InOrder: q.rule.Strict,
 		}}
 		if q.held >= maxHeld/2 {
-			c.Except, q.searched = q.blocked(), now
+			c.Except, q.searched = q.blocked(now), now
 		}
 		// The answer tells, and what comes meanwhile.
 		q.backlog, q.claiming, q.nextDue = false, true, time.Time{}
@@ -134,14 +134,15 @@ func (d *Dispatcher) hasRoom(q *queue, now time.Time) bool {
 	case q.held < maxHeld/2:
 		return true
 	}
-	return len(q.turn) == 0 && q.held < 2*maxHeld && now.Sub(q.searched) >= pollTime
+	return (len(q.turn) == 0 || q.waits(now)) && q.held < 2*maxHeld && now.Sub(q.searched) >= pollTime
 }
 
 // blocked are keys that hold something and can't run it now: more of them is
 // of no use.
-func (q *queue) blocked() (keys []string) {
+func (q *queue) blocked(now time.Time) (keys []string) {
+	waits := q.waits(now)
 	for key, g := range q.groups {
-		if !g.queued && len(g.items) > 0 {
+		if (!g.queued || waits) && len(g.items) > 0 {
 			keys = append(keys, key)
 		}
 	}
@@ -162,7 +163,8 @@ func (d *Dispatcher) claimed(c claim, got store.Claimed, err error) {
 	takes := q.lane != nil && !(q.rule.Strict && q.given != c.given)
 	for _, del := range got.Deliveries {
 		if takes {
-			d.add(newItem(q, del), false)
+			it := newItem(q, del)
+			d.add(it, it.unsure && !q.rule.Strict)
 		} else {
 			d.giveBack(newItem(q, del))
 		}

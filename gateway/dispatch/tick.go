@@ -23,6 +23,9 @@ func (d *Dispatcher) tick(now time.Time) {
 			q.nextDue = time.Time{}
 			d.more(q)
 		}
+		if q.lane != nil {
+			q.enter() // its rate may allow it by now
+		}
 		d.look(q) // memory that others have left makes room
 	}
 	d.mu.Unlock()

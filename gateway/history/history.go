@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 

@@ -12,6 +12,8 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
+	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
+	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/rehearse"
@@ -35,12 +37,35 @@ func Spec(name string, r config.Route) route.Spec {
 func Rule(r config.Route) dispatch.Rule {
 	return dispatch.Rule{
 		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-		Retry: dispatch.Retry{
+		Retry: outcome.Retry{
 			Attempts: r.Retry.Attempts, Min: time.Duration(r.Retry.Backoff.Min), Max: time.Duration(r.Retry.Backoff.Max),
 			Jitter: float64(r.Retry.Jitter) / 100, GiveUpAfter: time.Duration(r.Retry.GiveUpAfter),
 		},
-		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict",
+		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict", Priority: r.Priority,
+		Rate: pace.Rate{Count: r.Rate.Count, Window: time.Duration(r.Rate.Window)},
 	}
+}
+
+// Held tells why deliveries of a route wait by its own doing; empty when not.
+func Held(d *dispatch.Dispatcher, name string, r config.Route) string {
+	if !d.Held(name) {
+		return ""
+	}
+	return "as many have been started as its rate allows, " + r.Rate.String()
+}
+
+// Starts is what remembers starts, the store.
+type Starts interface {
+	Starts(ctx context.Context) ([]store.Start, error)
+}
+
+// Recall has dispatch count what was started before this process was.
+func Recall(ctx context.Context, s Starts, d *dispatch.Dispatcher) error {
+	list, err := s.Starts(ctx)
+	if err == nil {
+		d.Recall(list)
+	}
+	return err
 }
 
 // Specs translates all routes that are in force.

@@ -176,12 +176,26 @@ type Change struct {
 	AttemptEnded bool
 	// Emit is an event that the change causes, committed with it.
 	Emit *Entry
+	// Start, when set, is remembered with the change: it counts by the rate of
+	// its route, whatever becomes of the delivery and of this process.
+	Start *Start
 	// Urgent: do not wait for another commit to ride on.
 	Urgent bool
 	// Committed, when set, is called by the writer once the change is on disk.
 	// It must not block.
 	Committed func()
 }
+
+// Start is a run of a route with a rate that is about to start.
+type Start struct {
+	Route string
+	At    time.Time
+	// Window is how long it counts, at most MaxWindow; then it may be forgotten.
+	Window time.Duration
+}
+
+// MaxWindow is the longest that a start counts.
+const MaxWindow = 24 * time.Hour
 
 // Claim asks for pending deliveries of one route, with their events.
 type Claim struct {

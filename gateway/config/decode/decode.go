@@ -9,7 +9,7 @@
 //	default   its text when absent, written as in the file
 //	enum      the values allowed, separated by commas; soon: those of later versions
 //	required  "true": an absent key is a problem
-//	min       the smallest number allowed
+//	min, max  the smallest and the largest number allowed
 //	raw       "true": the text is an expression, in which nothing is replaced
 //	keys      what map keys look like: name, env or any (default: name)
 //	aka       wrong names people try for the key, answered with a hint

@@ -150,22 +150,6 @@ func leadingZero(text string) bool {
 	return len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0123456789_") == ""
 }
 
-// allowed checks the enum and min tags.
-func (d *decoder) allowed(n *yaml.Node, v reflect.Value, at place) bool {
-	before := len(d.problems)
-	if at.tag.Get("enum") != "" {
-		d.enum(n, v.String(), at)
-	}
-	if low, err := strconv.ParseInt(at.tag.Get("min"), 10, 64); err == nil && v.CanInt() && v.Int() < low {
-		if v.Kind() == reflect.Int {
-			d.report(n, at, fmt.Sprintf("must be at least %d", low), "")
-		} else {
-			d.report(n, at, "must be more than zero", "")
-		}
-	}
-	return len(d.problems) == before
-}
-
 func (d *decoder) enum(n *yaml.Node, value string, at place) {
 	allowed := strings.Split(at.tag.Get("enum"), ",")
 	if slices.Contains(allowed, value) {

@@ -159,6 +159,8 @@ func scalar(t reflect.Type, tag reflect.StructTag) object {
 		return text(rate, "want a count and a window like 5/1m")
 	case reflect.TypeFor[config.Throttle]():
 		return text(`(?=0*[1-9])`+rate+`(?: +burst +[0-9]*[1-9][0-9]*)?`, "want a rate like 50/s or 50/s burst 200")
+	case reflect.TypeFor[config.Pace]():
+		return text(`(?=0*[1-9])`+rate, "want a rate like 10/m, at most 100000 in at most 1d")
 	case reflect.TypeFor[config.Target]():
 		return text(`[^/\s]+(?:/\S+)?`, "want engine/workflow")
 	case reflect.TypeFor[config.File]():
@@ -193,6 +195,9 @@ func basic(t reflect.Type, tag reflect.StructTag) object {
 		s := object{"type": []string{"integer", "string"}, "pattern": reference, "patternErrorMessage": "want a whole number, without quotes"}
 		if low, err := strconv.Atoi(tag.Get("min")); err == nil {
 			s["minimum"] = low
+		}
+		if high, err := strconv.Atoi(tag.Get("max")); err == nil {
+			s["maximum"] = high
 		}
 		return s
 	case reflect.Bool:

@@ -185,6 +185,8 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	return nil
 }
 
+func (r Rate) String() string { return fmt.Sprintf("%d/%s", r.Count, r.Window) }
+
 // Throttle is a rate and how much may come at once: 50/s burst 200. Without a
 // burst it is the count.
 type Throttle struct {
@@ -215,6 +217,17 @@ func (t *Throttle) UnmarshalText(text []byte) error {
 	}
 	if max(t.Count, t.Burst) > maxThrottle || t.Window > maxThrottleWindow {
 		return fmt.Errorf("want at most %d, in at most %s", maxThrottle, maxThrottleWindow)
+	}
+	return nil
+}
+
+// Pace is how often runs are started: 10/m.
+type Pace struct{ Rate }
+
+// UnmarshalText reads a pace as written in the file.
+func (p *Pace) UnmarshalText(text []byte) error {
+	if p.Rate.UnmarshalText(text) != nil || p.Count == 0 || p.Count > maxThrottle || p.Window > maxThrottleWindow {
+		return fmt.Errorf("want a rate like 10/m, at most %d in at most %s", maxThrottle, maxThrottleWindow)
 	}
 	return nil
 }

@@ -15,42 +15,6 @@ import (
 // idChunk is how many keys are looked for with one query.
 const idChunk = 500
 
-// where collects the conditions of a list.
-type where struct {
-	seq   string // the column of ids
-	terms []string
-	args  []any
-}
-
-func (w *where) add(term string, args ...any) {
-	w.terms = append(w.terms, term)
-	w.args = append(w.args, args...)
-}
-
-func (w *where) page(p store.Page) {
-	if p.Before != 0 {
-		w.add(w.seq+"<?", p.Before)
-	}
-	if p.After != 0 {
-		w.add(w.seq+">?", p.After)
-	}
-}
-
-// order is that of a page.
-func (w *where) order(p store.Page) string {
-	if p.OldestFirst {
-		return w.seq
-	}
-	return w.seq + " DESC"
-}
-
-func (w *where) sql() string {
-	if len(w.terms) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(w.terms, " AND ")
-}
-
 // rows runs a query over all that has been committed before.
 func (s *Store) rows(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	if err := s.fill.Wait(ctx); err != nil {
@@ -90,28 +54,28 @@ func (s *Store) query(ctx context.Context, query string, args []any, each func([
 
 // Events lists events, newest first.
 func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.StoredEvent, error) {
-	w := where{seq: "seq"}
-	w.page(f.Page)
+	w := rows.Where{Seq: "seq"}
+	w.Page(f.Page)
 	if f.Type != "" {
-		w.add("type=?", f.Type)
+		w.Add("type=?", f.Type)
 	}
 	if f.Source != "" {
-		w.add("source=?", f.Source)
+		w.Add("source=?", f.Source)
 	}
 	if !f.Since.IsZero() {
-		w.add("seq>=?", store.SeqAt(f.Since))
+		w.Add("seq>=?", store.SeqAt(f.Since))
 	}
 	if !f.Until.IsZero() {
-		w.add("seq<?", store.SeqAt(f.Until))
+		w.Add("seq<?", store.SeqAt(f.Until))
 	}
 	if f.Routed != nil {
-		w.add("(deliveries>0)=?", *f.Routed)
+		w.Add("(deliveries>0)=?", *f.Routed)
 	}
 	if f.ReplayOf != "" {
-		w.add(schema.Replay+" AND "+schema.ReplayOf+"=?", f.ReplayOf)
+		w.Add(schema.Replay+" AND "+schema.ReplayOf+"=?", f.ReplayOf)
 	}
 	var list []store.StoredEvent
-	err := s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events"+w.sql()+" ORDER BY "+w.order(f.Page)+" LIMIT ?", append(w.args, max(0, f.Limit)),
+	err := s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events"+w.SQL()+" ORDER BY "+w.Order(f.Page)+" LIMIT ?", append(w.Args, max(0, f.Limit)),
 		func(row []driver.Value) error {
 			e, err := rows.Event(row)
 			if err == nil {
@@ -166,23 +130,23 @@ func (s *Store) newest(ctx context.Context, id string) (int64, error) {
 
 // Deliveries lists deliveries, newest first.
 func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*store.Delivery, error) {
-	w := where{seq: "d.seq", terms: []string{"1"}}
-	w.page(f.Page)
+	w := rows.Where{Seq: "d.seq", Terms: []string{"1"}}
+	w.Page(f.Page)
 	if f.Route != "" {
-		w.add("d.route=?", f.Route)
+		w.Add("d.route=?", f.Route)
 	}
 	if f.Engine != "" {
-		w.add("d.engine=?", f.Engine)
+		w.Add("d.engine=?", f.Engine)
 	}
 	if len(f.States) > 0 {
 		var marks []string
 		for _, state := range f.States {
 			marks = append(marks, "?")
-			w.args = append(w.args, int64(state))
+			w.Args = append(w.Args, int64(state))
 		}
-		w.terms = append(w.terms, "d.state IN ("+strings.Join(marks, ",")+")")
+		w.Terms = append(w.Terms, "d.state IN ("+strings.Join(marks, ",")+")")
 	}
-	return s.deliveries(ctx, strings.Join(w.terms, " AND "), w.args, w.order(f.Page), f.Limit)
+	return s.deliveries(ctx, strings.Join(w.Terms, " AND "), w.Args, w.Order(f.Page), f.Limit)
 }
 
 func (s *Store) deliveries(ctx context.Context, where string, args []any, order string, limit int) ([]*store.Delivery, error) {

@@ -28,6 +28,7 @@ type Store interface {
 	Again(ctx context.Context, seq int64, before time.Time) (*store.Delivery, error)
 	Discard(ctx context.Context, seq int64) (*store.Delivery, error)
 	Retain(ctx context.Context, now time.Time) error
+	Starts(ctx context.Context) ([]store.Start, error)
 
 	Positions(ctx context.Context) ([]store.Position, error)
 	KeepPosition(ctx context.Context, p store.Position) error
@@ -83,6 +84,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"backlog bound":          backlogBound,
 		"retention":              retention,
 		"slot":                   slot,
+		"starts":                 starts,
 		"revisions":              revisions,
 		"revisions end":          revisionsEnd,
 		"overlay":                overlay,

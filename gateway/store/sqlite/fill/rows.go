@@ -55,6 +55,9 @@ func (r *rows) page(c *conn.Conn, p *record.Page) (vain int64, err error) {
 	}
 	for i := range p.Changes {
 		ch := &p.Changes[i]
+		if err := putStart(c, ch.Start); err != nil {
+			return 0, err
+		}
 		found, err := r.change(c, ch)
 		if err != nil {
 			return 0, err
@@ -84,6 +87,18 @@ func (r *rows) event(c *conn.Conn, e *record.Event) error {
 func putSlot(c *conn.Conn, s *store.Slot) error {
 	_, err := c.Exec(`INSERT INTO schedules (name,spec,slot) VALUES (?,?,?)
 ON CONFLICT (name) DO UPDATE SET spec=excluded.spec, slot=excluded.slot`, s.Schedule, s.Spec, record.Micros(s.At))
+	return err
+}
+
+// putStart keeps a start and drops those of its route that no longer count.
+func putStart(c *conn.Conn, s *store.Start) error {
+	if s == nil {
+		return nil
+	}
+	if _, err := c.Exec("DELETE FROM starts WHERE route=? AND at<=?", s.Route, record.Micros(s.At.Add(-s.Window))); err != nil {
+		return err
+	}
+	_, err := c.Exec("INSERT INTO starts (route,at) VALUES (?,?)", s.Route, record.Micros(s.At))
 	return err
 }
 

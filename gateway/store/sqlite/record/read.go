@@ -23,6 +23,8 @@ func Read(b []byte) (*Page, error) {
 			p.Slots = append(p.Slots, store.Slot{Schedule: r.text(), Spec: r.text(), At: r.moment()})
 		case kindChange:
 			p.Changes = append(p.Changes, r.change())
+		case kindStart:
+			r.start(p)
 		default:
 			r.fail(fmt.Errorf("unknown kind %d", kind))
 		}
@@ -78,6 +80,15 @@ func (r *reader) change() store.Change {
 		Output: r.optional(), Process: r.text(),
 	}
 	return c
+}
+
+func (r *reader) start(p *Page) {
+	s := &store.Start{Route: r.text(), At: r.moment(), Window: time.Duration(r.varint())}
+	if len(p.Changes) == 0 {
+		r.fail(errors.New("a start without its change"))
+		return
+	}
+	p.Changes[len(p.Changes)-1].Start = s
 }
 
 func (r *reader) fail(err error) {

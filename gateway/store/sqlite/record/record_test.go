@@ -35,7 +35,7 @@ func change() *store.Change {
 		Attempt: store.Attempt{
 			Number: 3, Started: at, Ended: at.Add(time.Second), Outcome: "retryable", Message: "m", Output: []byte(`{"a":1}`), Process: "e/7",
 		},
-		AttemptEnded: true,
+		AttemptEnded: true, Start: &store.Start{Route: "one", At: at, Window: time.Minute},
 	}
 }
 
@@ -86,7 +86,7 @@ func TestCut(t *testing.T) {
 			refused++
 		}
 	}
-	if want := len(whole) - 5; refused != want {
+	if want := len(whole) - 6; refused != want {
 		t.Errorf("%d of %d cuts refused, want %d", refused, len(whole), want)
 	}
 }

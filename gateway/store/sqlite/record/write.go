@@ -13,6 +13,7 @@ const (
 	kindConflict
 	kindSlot
 	kindChange
+	kindStart // of the change before it
 )
 
 // Entry appends all of an entry that is known before the writer's turn, so
@@ -59,7 +60,12 @@ func AppendChange(b []byte, c *store.Change) []byte {
 	a := &c.Attempt
 	b = binary.AppendVarint(text(b, c.RunID), int64(a.Number))
 	b = text(text(moment(moment(b, a.Started), a.Ended), a.Outcome), a.Message)
-	return text(optional(b, a.Output), a.Process)
+	b = text(optional(b, a.Output), a.Process)
+	if c.Start == nil {
+		return b
+	}
+	b = moment(text(append(b, kindStart), c.Start.Route), c.Start.At)
+	return binary.AppendVarint(b, int64(c.Start.Window))
 }
 
 func text(b []byte, s string) []byte { return append(binary.AppendUvarint(b, uint64(len(s))), s...) }

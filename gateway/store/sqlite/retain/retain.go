@@ -91,6 +91,8 @@ func (r *Rounds) expiries() []expiry {
 			keep: r.Keep.Dedupe, table: "keys", key: "key", from: []byte{},
 			old: "event<" + before + " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.seq=keys.event)",
 		},
+		// Those of routes that start something go before; see fill.
+		{keep: store.MaxWindow, table: "starts", key: "rowid", from: int64(0), old: "at<?1"},
 	}
 	return slices.DeleteFunc(all, func(x expiry) bool { return x.keep <= 0 })
 }

@@ -127,6 +127,13 @@ ALTER TABLE schedules ADD COLUMN paused INTEGER NOT NULL DEFAULT 0`,
 ALTER TABLE revisions ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE revisions ADD COLUMN author TEXT NOT NULL DEFAULT '';
 ALTER TABLE revisions ADD COLUMN changes BLOB NOT NULL DEFAULT x''`,
+	// When runs of routes with a rate started, as long as that counts.
+	`
+CREATE TABLE starts (
+	route TEXT NOT NULL,
+	at    INTEGER NOT NULL
+);
+CREATE INDEX starts_route ON starts (route, at)`,
 	// Which events are replays of others: a small part of them.
 	`CREATE INDEX events_replays ON events (` + ReplayOf + `) WHERE ` + Replay,
 }

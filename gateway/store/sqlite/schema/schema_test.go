@@ -33,6 +33,9 @@ func TestMigrate(t *testing.T) {
 		if _, err := c.Exec("INSERT INTO overlay (name,text,at) VALUES ('routes.a',x'00',1)"); err == nil {
 			t.Errorf("from version %d: two entries of one name", version)
 		}
+		if _, err := c.Exec("INSERT INTO starts (route,at) VALUES ('a',1)"); err != nil {
+			t.Errorf("from version %d: %v", version, err)
+		}
 		kept := 0
 		err = c.Query("SELECT slot FROM schedules", func([]driver.Value) error { kept++; return nil })
 		if err != nil || kept != 1 {

@@ -1,4 +1,6 @@
-package dispatch
+// Package outcome decides what follows from how an attempt ended: another one,
+// and when, or a dead letter. It is a part of dispatch.
+package outcome
 
 import (
 	"encoding/json"
@@ -25,33 +27,34 @@ type Retry struct {
 
 // Outcomes of an attempt, beside those that engine.FailureKind names.
 const (
-	succeeded = "succeeded"
-	retryable = "retryable"
-	permanent = "permanent"
-	throttled = "throttled"
-	timeout   = "timeout"
-	cancelled = "cancelled"
+	Succeeded = "succeeded"
+	Retryable = "retryable"
+	Permanent = "permanent"
+	Throttled = "throttled"
+	Timeout   = "timeout"
+	Cancelled = "cancelled"
 )
 
-func outcome(r *run, u engine.Update) string {
+// Of an attempt's last update: unwanted by a person, or late and asked to end.
+func Of(u engine.Update, unwanted, late bool) string {
 	switch {
 	case u.Kind == engine.Succeeded:
-		return succeeded
-	case r.unwanted:
-		return cancelled
-	case !r.cancelled.IsZero():
-		return timeout
+		return Succeeded
+	case unwanted:
+		return Cancelled
+	case late:
+		return Timeout
 	case u.Failure == engine.Permanent:
-		return permanent
+		return Permanent
 	case u.Failure == engine.Throttled:
-		return throttled
+		return Throttled
 	}
-	return retryable
+	return Retryable
 }
 
-// next tells when a failed delivery is tried again, if it is.
-func (r Retry) next(d *store.Delivery, u engine.Update, outcome string, now time.Time) (due time.Time, again bool) {
-	if outcome == permanent || outcome == cancelled || d.Attempt-d.Throttled >= r.Attempts {
+// Next tells when a failed delivery is tried again, if it is.
+func (r Retry) Next(d *store.Delivery, u engine.Update, outcome string, now time.Time) (due time.Time, again bool) {
+	if outcome == Permanent || outcome == Cancelled || d.Attempt-d.Throttled >= r.Attempts {
 		return due, false
 	}
 	due = now.Add(max(r.wait(d.Attempt), u.RetryAfter))
@@ -77,32 +80,33 @@ const DeadType = "gateway.delivery.dead"
 // source of the gateway's own events.
 const source = "/gateway"
 
-// deadLetter is the event that says a delivery has died. The death of a dead
-// letter's own delivery makes no other, or failures could go round for ever.
-func (d *Dispatcher) deadLetter(r *run) *store.Entry {
-	ev := r.d.Event
+// DeadLetter is the event that says a delivery has died, run by an engine's
+// workflow. The death of a dead letter's own delivery makes no other, nil, or
+// failures could go round for ever.
+func DeadLetter(d *store.Delivery, engine, workflow string) *event.Event {
+	ev := d.Event
 	if ev.Type == DeadType && ev.Source == source {
 		return nil
 	}
 	body, err := json.Marshal(map[string]any{
-		"delivery": r.d.ID(), "route": r.d.Route, "engine": r.rule.Engine, "workflow": r.rule.Workflow,
-		"attempts": r.d.Attempt, "outcome": r.d.Last.Outcome, "message": r.d.Last.Message,
+		"delivery": d.ID(), "route": d.Route, "engine": engine, "workflow": workflow,
+		"attempts": d.Attempt, "outcome": d.Last.Outcome, "message": d.Last.Message,
 		"event": map[string]any{"id": ev.ID, "source": ev.Source, "type": ev.Type, "subject": ev.Subject, "time": ev.Time},
 	})
 	if err != nil {
 		return nil // unreachable: all of it is text and numbers
 	}
-	return d.opts.Route(&event.Event{
-		ID: fmt.Sprintf("%s.%d", r.d.ID(), r.d.Attempt), Source: source, Type: DeadType, Subject: r.d.Route,
+	return &event.Event{
+		ID: fmt.Sprintf("%s.%d", d.ID(), d.Attempt), Source: source, Type: DeadType, Subject: d.Route,
 		Time: time.Now().UTC(), ContentType: "application/json", Body: body, Extensions: ev.Extensions,
-	})
+	}
 }
 
 // maxMessage bounds what is kept of an engine's message, in bytes.
 const maxMessage = 4 << 10
 
-// clip bounds a text; what is cut is never half a character.
-func clip(s string) string {
+// Clip bounds a text; what is cut is never half a character.
+func Clip(s string) string {
 	if len(s) > maxMessage {
 		s = s[:maxMessage] + "…"
 	}
