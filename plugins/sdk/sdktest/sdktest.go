@@ -14,6 +14,8 @@ import (
 	"iter"
 	"testing"
 	"time"
+
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 )
 
 // Options says which engine is examined and what it is asked.
@@ -46,6 +48,11 @@ type Options struct {
 
 	// nonce makes the keys of a trial new to an engine that remembers.
 	nonce string
+}
+
+func (o Options) program() host.Program {
+	return host.Program{Command: o.Command, Env: o.Env, Config: o.Config, BaseDir: o.BaseDir,
+		MaxMessage: o.MaxMessage, Nonce: o.nonce}
 }
 
 // Verdict is what became of one promise.
@@ -118,8 +125,8 @@ func (t trial) try(ctx context.Context, o Options) Verdict {
 	began := time.Now()
 	v.Err = t.run(ctx, o)
 	v.Took = time.Since(began)
-	if said, ok := errors.AsType[*spoken](v.Err); ok {
-		v.Err, v.Said = said.err, said.said
+	if said, ok := errors.AsType[*host.Spoken](v.Err); ok {
+		v.Err, v.Said = said.Err, said.Said
 	}
 	if no, ok := errors.AsType[untried](v.Err); ok {
 		v.Err, v.Untried = nil, string(no)
@@ -131,15 +138,6 @@ func (t trial) try(ctx context.Context, o Options) Verdict {
 type untried string
 
 func (u untried) Error() string { return string(u) }
-
-// spoken is an error, and what the engine wrote about it.
-type spoken struct {
-	err  error
-	said string
-}
-
-func (s *spoken) Error() string { return s.err.Error() }
-func (s *spoken) Unwrap() error { return s.err }
 
 func slow(o Options) (string, bool)      { return "Options.Slow", o.Slow != "" }
 func asks(o Options) (string, bool)      { return "Options.Asks", o.Asks != "" }

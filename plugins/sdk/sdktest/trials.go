@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/go-plugin"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
-	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 )
 
 // trials are all promises, the simple ones first.
@@ -22,13 +22,13 @@ func trials() []trial {
 			run:    handshake()},
 		{name: "plain", promise: "shakes hands without TLS and answers",
 			advice: "Without PLUGIN_CLIENT_CERT serve without TLS, and leave the sixth field empty.",
-			run:    handshake(plain)},
+			run:    handshake(host.Plain)},
 		{name: "stranger", promise: "with mutual TLS, answers nobody but the gateway",
 			advice: "Demand a client certificate, and trust only the one in PLUGIN_CLIENT_CERT.",
 			run:    with(stranger)},
 		{name: "version", promise: "speaks version 1 with a gateway that also knows a newer one",
 			advice: "Answer with the newest version of PLUGIN_PROTOCOL_VERSIONS that you know: 1.",
-			run:    handshake(newer)},
+			run:    handshake(host.Newer)},
 		{name: "by-hand", promise: "explains itself when started by hand",
 			advice: "Without EVENT_GATEWAY_ENGINE in the environment say what the program is, and exit with 1.",
 			run:    byHand},
@@ -65,70 +65,39 @@ func trials() []trial {
 	}, runTrials()...)
 }
 
-// with gives a trial an engine that is configured, and takes it away.
-func with(f func(context.Context, *process, Options) error) func(context.Context, Options) error {
-	return func(ctx context.Context, o Options) error {
-		p, err := configured(ctx, o)
-		if err != nil {
-			return err
-		}
-		err = f(ctx, p, o)
-		p.kill()
-		if err == nil {
-			err = trace.Leftovers(p.mark)
-		}
-		if err != nil {
-			return p.spoken(err)
-		}
-		return nil
-	}
-}
-
-// talking gives it a stream too.
-func talking(f func(context.Context, *process, *talk, Options) error) func(context.Context, Options) error {
-	return with(func(ctx context.Context, p *process, o Options) error {
-		t, err := p.talk(ctx)
-		if err != nil {
-			return err
-		}
-		defer t.cancel()
-		return f(ctx, p, t, o)
-	})
-}
-
-func nothing(context.Context, *process, Options) error { return nil }
+func nothing(context.Context, *host.Process, Options) error { return nil }
 
 func handshake(change ...func(*plugin.ClientConfig)) func(context.Context, Options) error {
 	return func(ctx context.Context, o Options) error {
-		p, err := configured(ctx, o, change...)
+		p, err := host.Configured(ctx, o.program(), change...)
 		if err != nil {
 			return err
 		}
-		defer p.kill()
-		if err := p.answers(ctx, o); err != nil {
-			return p.spoken(err)
+		defer p.Kill()
+		if err := answers(ctx, p, o); err != nil {
+			return p.Spoken(err)
 		}
 		return nil
 	}
 }
 
-func (p *process) answers(ctx context.Context, o Options) error {
-	if v := p.client.NegotiatedVersion(); v != 1 {
+func answers(ctx context.Context, p *host.Process, o Options) error {
+	if v := p.Client.NegotiatedVersion(); v != 1 {
 		return fmt.Errorf("it speaks version %d, want 1", v)
 	}
-	if err := within(ctx, callTimeout, p.conn.Ping); err != nil {
-		return fmt.Errorf("health of service %q: %w", plugin.GRPCServiceName, err)
+	if err := p.Well(ctx); err != nil {
+		return err
 	}
-	t, err := p.talk(ctx)
+	t, err := open(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer t.cancel()
+	defer t.Break()
 	return t.succeed("handshake", o)
 }
 
-func describe(ctx context.Context, p *process, _ Options) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func describe(ctx context.Context, p *host.Process, _ Options) error {
+	ctx, cancel := context.WithTimeout(ctx, host.CallTimeout)
 	defer cancel()
 	d, err := p.Describe(ctx, &enginev1.DescribeRequest{})
 	if err != nil {
@@ -151,17 +120,17 @@ func describe(ctx context.Context, p *process, _ Options) error {
 }
 
 func configureBad(ctx context.Context, o Options) error {
-	p, err := start(ctx, o)
+	p, err := host.Start(ctx, o.program())
 	if err != nil {
 		return err
 	}
-	defer p.kill()
-	err = configure(ctx, p, o, o.BadConfig)
-	no, ok := errors.AsType[*refused](err)
+	defer p.Kill()
+	err = host.Configure(ctx, p, o.program(), o.BadConfig)
+	no, ok := errors.AsType[*host.Refused](err)
 	if !ok {
 		return fmt.Errorf("want problems, got %v", err)
 	}
-	for _, problem := range no.problems {
+	for _, problem := range no.Problems {
 		if problem.Message == "" {
 			return fmt.Errorf("problem at %q has no message", problem.Path)
 		}
@@ -169,10 +138,10 @@ func configureBad(ctx context.Context, o Options) error {
 	return nil
 }
 
-func check(ctx context.Context, p *process, o Options) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func check(ctx context.Context, p *host.Process, o Options) error {
+	ctx, cancel := context.WithTimeout(ctx, host.CallTimeout)
 	defer cancel()
-	d, err := p.Describe(ctx, &enginev1.DescribeRequest{})
+	tells, err := p.Can(ctx, enginev1.Ability_ABILITY_CHECK)
 	if err != nil {
 		return err
 	}
@@ -187,29 +156,17 @@ func check(ctx context.Context, p *process, o Options) error {
 	if err != nil {
 		return err
 	}
-	if can(d, enginev1.Ability_ABILITY_CHECK) && len(bad.Problems) == 0 {
+	if tells && len(bad.Problems) == 0 {
 		return errors.New("a workflow that is not there was taken")
 	}
 	return nil
 }
 
-func can(d *enginev1.DescribeResponse, ability enginev1.Ability) bool {
-	for _, a := range d.Abilities {
-		if a == ability {
-			return true
-		}
-	}
-	return false
-}
-
-// maxLine is where a line of the log would be torn.
-const maxLine = 64 << 10
-
-func logs(ctx context.Context, p *process, t *talk, o Options) error {
+func logs(ctx context.Context, p *host.Process, t *talk, o Options) error {
 	if err := concurrent(ctx, p, t, o); err != nil {
 		return err
 	}
-	for line := range strings.Lines(p.stderr.String()) {
+	for line := range strings.Lines(p.Stderr.String()) {
 		if err := readable(line); err != nil {
 			return fmt.Errorf("%w: %.200q", err, line)
 		}
@@ -219,8 +176,8 @@ func logs(ctx context.Context, p *process, t *talk, o Options) error {
 
 // readable is hclog's format, where a line looks like it at all.
 func readable(line string) error {
-	if len(line) > maxLine {
-		return fmt.Errorf("a line of %d bytes, at most %d are read", len(line), maxLine)
+	if len(line) > host.MaxLine {
+		return fmt.Errorf("a line of %d bytes, at most %d are read", len(line), host.MaxLine)
 	}
 	if !strings.HasPrefix(line, "{") {
 		return nil
@@ -241,7 +198,7 @@ func readable(line string) error {
 const exitTimeout = 1500 * time.Millisecond
 
 // shutdown is what the gateway does once its runs are drained.
-func shutdown(ctx context.Context, p *process, _ Options) error {
-	go p.client.Kill() // ended by the process, or by our own kill
-	return p.gone(ctx, exitTimeout)
+func shutdown(ctx context.Context, p *host.Process, _ Options) error {
+	go p.Client.Kill() // ended by the process, or by our own kill
+	return p.Gone(ctx, exitTimeout)
 }
