@@ -14,6 +14,11 @@ func complete(ctx context.Context, o Options) Options {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = 8 << 20
 	}
+	for _, input := range []*json.RawMessage{&o.SlowInput, &o.AsksInput, &o.Answer} {
+		if *input == nil {
+			*input = o.Input
+		}
+	}
 	if o.Workflow != "" {
 		return o
 	}

@@ -2,10 +2,8 @@ package sdktest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
@@ -85,10 +83,7 @@ func getAttach(ctx context.Context, p *host.Process, o Options) error {
 	if err != nil || out.GetRunning() == nil {
 		return fmt.Errorf("want running after the stream broke, got %v, %v", out, err)
 	}
-	if err := second.Send(host.CancelCommand("kept")); err != nil {
-		return err
-	}
-	if _, err := second.End("kept", host.StopTimeout); err != nil {
+	if err := second.stop("kept"); err != nil {
 		return fmt.Errorf("on the second stream: %w", err)
 	}
 	return nil
@@ -96,7 +91,7 @@ func getAttach(ctx context.Context, p *host.Process, o Options) error {
 
 // asked starts a run and waits until it waits.
 func (t *talk) asked(key string, o Options) error {
-	if err := t.Start(key, o.Asks, o.Input); err != nil {
+	if err := t.Start(key, o.Asks, o.AsksInput); err != nil {
 		return err
 	}
 	for {
@@ -105,7 +100,7 @@ func (t *talk) asked(key string, o Options) error {
 			return err
 		}
 		if host.Ends(m) {
-			return fmt.Errorf("Options.Asks ended without a question: %v", m)
+			return misfit("asks", o.Asks, o.AsksInput, m, nil)
 		}
 		if m.GetWaiting() != nil {
 			return nil
@@ -113,17 +108,13 @@ func (t *talk) asked(key string, o Options) error {
 	}
 }
 
+func asksFirst(_ context.Context, _ *host.Process, t *talk, o Options) error {
+	return t.asked("asks", o)
+}
+
 // reply answers a run and wants its success.
 func (t *talk) reply(key string, o Options) error {
-	text := o.Answer
-	if text == nil {
-		text = o.Input
-	}
-	if len(text) == 0 {
-		text = json.RawMessage("null")
-	}
-	err := t.Send(&enginev1.Command{Command: &enginev1.Command_Answer{Answer: &enginev1.Answer{Key: key, Input: text}}})
-	if err != nil {
+	if err := t.Send(host.AnswerCommand(key, o.Answer)); err != nil {
 		return err
 	}
 	m, err := t.End(key, host.RunTimeout)
@@ -141,6 +132,18 @@ func answer(_ context.Context, _ *host.Process, t *talk, o Options) error {
 		return fmt.Errorf("it did not wait: %v, %v", m, err)
 	}
 	return t.reply("asking", o)
+}
+
+// answerLost answers a run of which nothing is left.
+func answerLost(_ context.Context, _ *host.Process, t *talk, o Options) error {
+	if err := t.Send(host.AnswerCommand("lost", o.Answer)); err != nil {
+		return err
+	}
+	m, err := t.End("lost", host.StopTimeout)
+	if err != nil {
+		return err
+	}
+	return host.Failed(m)
 }
 
 // answerLate kills the engine while a run waits.
@@ -180,7 +183,7 @@ func restart(ctx context.Context, o Options) error {
 		if err := t.succeed("again", o, again); err != nil || o.Slow == "" {
 			return err
 		}
-		if err := t.Start("again-slow", o.Slow, o.Input, again); err != nil {
+		if err := t.Start("again-slow", o.Slow, o.SlowInput, again); err != nil {
 			return err
 		}
 		m, err := t.Next(settle)
@@ -190,6 +193,3 @@ func restart(ctx context.Context, o Options) error {
 		return fmt.Errorf("run %q again: %v, %v", "again-slow", m, err)
 	})(ctx, o)
 }
-
-// settle is long enough for a run to be under way.
-const settle = 300 * time.Millisecond

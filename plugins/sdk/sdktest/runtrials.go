@@ -42,6 +42,18 @@ func runTrials() []trial {
 		{name: "restart", promise: "takes a key again after it was killed and started anew",
 			advice: "A key that an earlier process left half done has to be taken again.",
 			run:    restart},
+		{name: "large-output", promise: "fails a run whose output is too large, and no other",
+			advice: "Look at an output before you send it: one of more than GATEWAY_MAX_MESSAGE_BYTES is Failed, permanent.",
+			run:    largeOutput},
+		{name: "start-again", promise: "doesn't start a run again that is under way",
+			advice: "A Start for a key that runs starts nothing and fails nothing: the run goes on, and ends once.",
+			needs:  slow, run: talking(startAgain)},
+		{name: "moved", promise: "reports a run on the stream where it was started last, and stops it with no other",
+			advice: "A Start for a key that runs makes its stream the one of the run: updates go there from then on, and the end of an older stream doesn't stop it.",
+			needs:  slow, run: with(moved)},
+		{name: "stream-lost", promise: "stops the runs of a stream that broke",
+			advice: "When a stream is over, stop the runs that report on it, unless you have ABILITY_GET: nobody knows of them any more.",
+			needs:  slow, run: with(streamLost)},
 		{name: "two-streams", promise: "serves a second stream after the first broke",
 			advice: "Serve a new Run stream while an old one is being given up.",
 			run:    with(twoStreams)},
@@ -60,9 +72,15 @@ func runTrials() []trial {
 		{name: "get-attach", promise: "keeps a run when the stream breaks, and ends it on the next",
 			advice: "With ABILITY_GET runs outlive their stream, and report on the next one.",
 			needs:  slow, run: with(getAttach)},
+		{name: "asks", promise: "has a workflow that asks, and then waits",
+			advice: "Name one for asks: that waits for an answer, and give it an input (asks_input:) with which it does.",
+			needs:  asks, run: talking(asksFirst)},
 		{name: "answer", promise: "waits for an answer and goes on with it",
 			advice: "After Waiting wait for the Answer with the run's key.",
 			needs:  asks, run: talking(answer)},
+		{name: "answer-lost", promise: "fails a run that is answered and that it doesn't have, to be tried again",
+			advice: "An Answer for a key that you don't know is for a run that you have lost: Failed, retryable, and the gateway starts it anew.",
+			needs:  asks, run: talking(answerLost)},
 		{name: "answer-late", promise: "goes on with an answer that comes after it was started anew",
 			advice: "With ABILITY_ANSWER waiting runs are kept on disk: Get says waiting, and an Answer goes on.",
 			needs:  asks, run: answerLate},
@@ -189,18 +207,11 @@ func cancel(_ context.Context, _ *host.Process, t *talk, o Options) error {
 	if err := t.underWay("cancelled", o); err != nil {
 		return err
 	}
-	if err := t.Send(host.CancelCommand("cancelled")); err != nil {
-		return err
-	}
-	m, err := t.End("cancelled", host.StopTimeout)
-	if err != nil {
-		return err
-	}
-	return host.Failed(m)
+	return t.stop("cancelled")
 }
 
 func deadline(_ context.Context, _ *host.Process, t *talk, o Options) error {
-	err := t.Start("late", o.Slow, o.Input, func(m *enginev1.Start) {
+	err := t.Start("late", o.Slow, o.SlowInput, func(m *enginev1.Start) {
 		m.Deadline = timestamppb.New(time.Now().Add(settle))
 	})
 	if err != nil {

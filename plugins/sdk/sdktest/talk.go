@@ -101,21 +101,60 @@ func (t *talk) quiet() error {
 	return fmt.Errorf("run %q: an update after its end: %v", m.Key, m)
 }
 
+// settle is long enough for a run to be under way.
+const settle = 300 * time.Millisecond
+
+// underWay starts a run that goes on.
 func (t *talk) underWay(key string, o Options, change ...func(*enginev1.Start)) error {
-	if err := t.Start(key, o.Slow, o.Input, change...); err != nil {
+	if err := t.Start(key, o.Slow, o.SlowInput, change...); err != nil {
 		return err
 	}
-	until := time.Now().Add(settle)
+	if m, err := t.goesOn(); err != nil || m != nil {
+		return misfit("slow", o.Slow, o.SlowInput, m, err)
+	}
+	return nil
+}
+
+// goesOn watches the runs of a stream for a moment: the end of one, if any.
+func (t *talk) goesOn() (end *enginev1.RunUpdate, err error) { return t.endBy(time.Now().Add(settle)) }
+
+// endBy is the first end of a run up to a time, if any.
+func (t *talk) endBy(until time.Time) (end *enginev1.RunUpdate, err error) {
 	for {
 		m, err := t.Next(time.Until(until))
 		if errors.Is(err, host.ErrQuiet) {
-			return nil // it goes on
+			return nil, nil
 		}
-		if err != nil {
-			return err
-		}
-		if host.Ends(m) {
-			return fmt.Errorf("Options.Slow ended at once: %v", m)
+		if err != nil || host.Ends(m) {
+			return m, err
 		}
 	}
+}
+
+// stop cancels a run and wants the end that it should have.
+func (t *talk) stop(key string) error {
+	if err := t.Send(host.CancelCommand(key)); err != nil {
+		return err
+	}
+	m, err := t.End(key, host.StopTimeout)
+	if err != nil {
+		return err
+	}
+	return host.Failed(m)
+}
+
+// misfit tells of a workflow that ended too soon for what it is there for.
+func misfit(option, workflow string, input []byte, end *enginev1.RunUpdate, err error) error {
+	if err != nil {
+		return err
+	}
+	given := "no input"
+	if len(input) > 0 {
+		given = fmt.Sprintf("%.200s", input)
+	}
+	how := "it succeeded"
+	if f := end.GetFailed(); f != nil {
+		how = fmt.Sprintf("%s: %s", f.Kind, f.Message)
+	}
+	return fmt.Errorf("the workflow %q (%s: in engine-check.yaml) was given %s and ended at once: %s", workflow, option, given, how)
 }

@@ -18,26 +18,29 @@ import (
 func trials() []trial {
 	return append([]trial{
 		{name: "handshake", promise: "shakes hands with mutual TLS and answers",
-			advice: "Read PLUGIN_CLIENT_CERT, show a certificate for localhost in the sixth field of the handshake, and serve grpc.health.v1 with the service \"plugin\".",
-			run:    handshake()},
+			advice: "Read PLUGIN_CLIENT_CERT, and show a certificate for localhost in the sixth field of the handshake: DER, in standard base64 without = at the end.",
+			run:    handshake},
+		{name: "configure", promise: "takes its configuration",
+			advice: "Answer Configure without problems when the configuration is right; config: in engine-check.yaml says which one.",
+			run:    with(nothing)},
+		{name: "health", promise: "says that it is well",
+			advice: "Serve grpc.health.v1.Health/Check: SERVING (1) for the service \"plugin\". With any other status the gateway ends the engine after 15 s.",
+			run:    with(well)},
 		{name: "plain", promise: "shakes hands without TLS and answers",
 			advice: "Without PLUGIN_CLIENT_CERT serve without TLS, and leave the sixth field empty.",
-			run:    handshake(host.Plain)},
+			run:    answers(host.Plain)},
 		{name: "stranger", promise: "with mutual TLS, answers nobody but the gateway",
 			advice: "Demand a client certificate, and trust only the one in PLUGIN_CLIENT_CERT.",
 			run:    with(stranger)},
 		{name: "version", promise: "speaks version 1 with a gateway that also knows a newer one",
 			advice: "Answer with the newest version of PLUGIN_PROTOCOL_VERSIONS that you know: 1.",
-			run:    handshake(host.Newer)},
+			run:    answers(host.Newer)},
 		{name: "by-hand", promise: "explains itself when started by hand",
 			advice: "Without EVENT_GATEWAY_ENGINE in the environment say what the program is, and exit with 1.",
 			run:    byHand},
 		{name: "describe", promise: "tells its name and each workflow once",
 			advice: "Give a name, and list each workflow once.",
 			run:    with(describe)},
-		{name: "configure", promise: "takes its configuration",
-			advice: "Answer Configure without problems when the configuration is right.",
-			run:    with(nothing)},
 		{name: "configure-bad", promise: "says what is wrong with a bad configuration",
 			advice: "Answer Configure with a problem for each mistake: its path and a message.",
 			needs:  badConfig, run: configureBad},
@@ -47,6 +50,9 @@ func trials() []trial {
 		{name: "get-unknown", promise: "knows that it doesn't know a run",
 			advice: "Answer Get with unknown for a key that was never started.",
 			run:    with(getUnknown)},
+		{name: "slow", promise: "has a workflow that goes on",
+			advice: "Name one for slow: that goes on for a minute unless cancelled, and give it an input (slow_input:) with which it does.",
+			needs:  slow, run: talking(goesOn)},
 		{name: "logs", promise: "logs lines that can be read, also of many runs at once",
 			advice: "Write each line to the standard error in one piece: text, or JSON with the strings @level and @message.",
 			run:    talking(logs)},
@@ -67,26 +73,42 @@ func trials() []trial {
 
 func nothing(context.Context, *host.Process, Options) error { return nil }
 
-func handshake(change ...func(*plugin.ClientConfig)) func(context.Context, Options) error {
+func well(ctx context.Context, p *host.Process, _ Options) error { return p.Well(ctx) }
+
+func goesOn(_ context.Context, _ *host.Process, t *talk, o Options) error {
+	return t.underWay("slow", o)
+}
+
+func handshake(ctx context.Context, o Options) error {
+	p, err := host.Start(ctx, o.program())
+	if err != nil {
+		return err
+	}
+	defer p.Kill()
+	if _, err := p.Can(ctx, 0); err != nil { // whatever it says, it says something
+		return p.Spoken(fmt.Errorf("describe: %w", err))
+	}
+	return nil
+}
+
+// answers shakes hands in another way, and does a run.
+func answers(change func(*plugin.ClientConfig)) func(context.Context, Options) error {
 	return func(ctx context.Context, o Options) error {
-		p, err := host.Configured(ctx, o.program(), change...)
+		p, err := host.Configured(ctx, o.program(), change)
 		if err != nil {
 			return err
 		}
 		defer p.Kill()
-		if err := answers(ctx, p, o); err != nil {
+		if err := versionOne(ctx, p, o); err != nil {
 			return p.Spoken(err)
 		}
 		return nil
 	}
 }
 
-func answers(ctx context.Context, p *host.Process, o Options) error {
+func versionOne(ctx context.Context, p *host.Process, o Options) error {
 	if v := p.Client.NegotiatedVersion(); v != 1 {
 		return fmt.Errorf("it speaks version %d, want 1", v)
-	}
-	if err := p.Well(ctx); err != nil {
-		return err
 	}
 	t, err := open(ctx, p)
 	if err != nil {

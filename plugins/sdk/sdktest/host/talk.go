@@ -123,6 +123,14 @@ func CancelCommand(key string) *enginev1.Command {
 	return &enginev1.Command{Command: &enginev1.Command_Cancel{Cancel: &enginev1.Cancel{Key: key, Reason: "sdktest"}}}
 }
 
+// AnswerCommand is an Answer; no input is null.
+func AnswerCommand(key string, input json.RawMessage) *enginev1.Command {
+	if len(input) == 0 {
+		input = json.RawMessage("null")
+	}
+	return &enginev1.Command{Command: &enginev1.Command_Answer{Answer: &enginev1.Answer{Key: key, Input: input}}}
+}
+
 // Send sends commands in one message.
 func (t *Talk) Send(commands ...*enginev1.Command) error {
 	for _, c := range commands {

@@ -1,0 +1,182 @@
+package sdktest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
+)
+
+// Trials of the promises about a key that comes twice, on one stream or on
+// two. A run that goes on although it should not is silent: it has a deadline,
+// at which it makes itself heard.
+
+// These are when such a run ends by itself, after all else has happened: soon,
+// and when there was time to stop it.
+const (
+	soonDue = 2 * time.Second
+	lateDue = 5 * time.Second
+)
+
+func dueAt(at time.Time) func(*enginev1.Start) {
+	return func(m *enginev1.Start) { m.Deadline = timestamppb.New(at) }
+}
+
+func startAgain(ctx context.Context, p *host.Process, t *talk, o Options) error {
+	due := time.Now().Add(soonDue)
+	if err := t.underWay("again", o, dueAt(due)); err != nil {
+		return err
+	}
+	if err := t.Start("again", o.Slow, o.SlowInput, dueAt(due)); err != nil {
+		return err
+	}
+	if m, err := t.goesOn(); err != nil || m != nil {
+		return fmt.Errorf("a second Start ended the run: %v, %v", m, err)
+	}
+	if err := t.stop("again"); err != nil {
+		return err
+	}
+	if m, err := t.endBy(later(due, time.Now()).Add(settle)); err != nil || m != nil {
+		return fmt.Errorf("a second Start began the run again, and it ended twice: %v, %v", m, err)
+	}
+	return forgets(ctx, p, "again", time.Now().Add(host.StopTimeout))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// moved starts two runs on one stream and then on another: the first ends
+// while both streams are there, the second after the older one broke.
+func moved(ctx context.Context, p *host.Process, o Options) error {
+	first, err := open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer first.Break()
+	second, err := open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer second.Break()
+	for _, key := range []string{"moved", "left"} {
+		if err := first.underWay(key, o); err != nil {
+			return err
+		}
+		if err := second.underWay(key, o); err != nil {
+			return fmt.Errorf("started again on a second stream: %w", err)
+		}
+		if key == "left" {
+			first.Break()
+			if m, err := second.goesOn(); err != nil || m != nil {
+				return fmt.Errorf("the end of a stream that the run had left ended it: %v, %v", m, err)
+			}
+		}
+		if err := second.stop(key); err != nil {
+			return fmt.Errorf("on the second stream: %w", err)
+		}
+	}
+	return nil
+}
+
+func streamLost(ctx context.Context, p *host.Process, o Options) error {
+	if kept, err := p.Can(ctx, enginev1.Ability_ABILITY_GET); err != nil || kept {
+		return cmp.Or(err, error(untried("it says that it has ABILITY_GET: its runs outlive their stream")))
+	}
+	first, err := open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer first.Break()
+	due := time.Now().Add(lateDue)
+	if err := first.underWay("lost", o, dueAt(due)); err != nil {
+		return err
+	}
+	first.Break()
+	if err := forgets(ctx, p, "lost", due.Add(-settle)); err != nil {
+		return err
+	}
+	second, err := open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer second.Break()
+	if err := second.Start("lost", o.Slow, o.SlowInput); err != nil {
+		return err
+	}
+	if m, err := second.endBy(due.Add(settle)); err != nil || m != nil {
+		return fmt.Errorf("the run of the broken stream went on, and ended on the next: %v, %v", m, err)
+	}
+	return nil
+}
+
+// forgets wants that a run is no longer under way before a time. An engine
+// that can't tell has a moment to notice, too.
+func forgets(ctx context.Context, p *host.Process, key string, before time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, before)
+	defer cancel()
+	tick := time.NewTicker(settle)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.New("Get says that the run goes on")
+		}
+		out, err := p.State(ctx, key)
+		if ctx.Err() == nil && (err != nil || out.GetRunning() == nil && out.GetWaiting() == nil) {
+			return err
+		}
+	}
+}
+
+// largeOutput tells the engine a limit that its usual output is over.
+func largeOutput(ctx context.Context, o Options) error {
+	usual := 0
+	err := talking(func(_ context.Context, _ *host.Process, t *talk, o Options) error {
+		if err := t.Start("fits", o.Workflow, o.Input); err != nil {
+			return err
+		}
+		m, err := t.End("fits", host.RunTimeout)
+		if err == nil {
+			usual, err = len(m.GetSucceeded().GetOutput()), host.Succeeded(m)
+		}
+		return err
+	})(ctx, o)
+	if err != nil {
+		return err
+	}
+	if usual < 2 {
+		return untried(fmt.Sprintf("the output of %q is too short to be too large", o.Workflow))
+	}
+	o.MaxMessage = usual / 2
+	return talking(tooLarge)(ctx, o)
+}
+
+func tooLarge(_ context.Context, _ *host.Process, t *talk, o Options) error {
+	for _, key := range []string{"too-large", "also-too-large"} {
+		if err := t.Start(key, o.Workflow, o.Input); err != nil {
+			return err
+		}
+		m, err := t.End(key, host.RunTimeout)
+		if err != nil {
+			return err
+		}
+		if size := len(m.GetSucceeded().GetOutput()); size > o.MaxMessage {
+			return fmt.Errorf("an output of %d bytes came, where the limit is %d", size, o.MaxMessage)
+		}
+		if f := m.GetFailed(); f != nil && f.Kind != enginev1.FailureKind_FAILURE_KIND_PERMANENT {
+			return fmt.Errorf("want a failure for good with a limit of %d, got %s: %s", o.MaxMessage, f.Kind, f.Message)
+		}
+	}
+	return nil
+}
