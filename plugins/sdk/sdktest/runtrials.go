@@ -72,7 +72,7 @@ func runTrials() []trial {
 		{name: "get-attach", promise: "keeps a run when the stream breaks, and ends it on the next",
 			advice: "With ABILITY_GET runs outlive their stream, and report on the next one.",
 			needs:  slow, run: with(getAttach)},
-		{name: "asks", promise: "has a workflow that asks, and then waits",
+		{name: "asks", promise: "has a workflow that asks",
 			advice: "Name one for asks: that waits for an answer, and give it an input (asks_input:) with which it does.",
 			needs:  asks, run: talking(asksFirst)},
 		{name: "answer", promise: "waits for an answer and goes on with it",

@@ -222,6 +222,19 @@ func TestDefectsAreFound(t *testing.T) {
 	}
 }
 
+// The page for authors says where each trial comes from.
+func TestTrialsAreOnThePage(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/engine-authors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range trials() {
+		if !strings.Contains(string(page), "`"+trial.name+"`") {
+			t.Errorf("%s: not in docs/engine-authors.md", trial.name)
+		}
+	}
+}
+
 func defective(o Options, defects ...string) Options {
 	o.Env = []string{"TMPDIR=" + o.BaseDir, "DEFECTS=" + strings.Join(defects, ",")}
 	return o

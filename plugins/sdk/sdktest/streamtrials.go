@@ -36,14 +36,15 @@ func startAgain(ctx context.Context, p *host.Process, t *talk, o Options) error 
 	if err := t.Start("again", o.Slow, o.SlowInput, dueAt(due)); err != nil {
 		return err
 	}
-	if m, err := t.goesOn(); err != nil || m != nil {
-		return fmt.Errorf("a second Start ended the run: %v, %v", m, err)
+	if err := unless("a second Start ended the run")(t.goesOn()); err != nil {
+		return err
 	}
 	if err := t.stop("again"); err != nil {
 		return err
 	}
-	if m, err := t.endBy(later(due, time.Now()).Add(settle)); err != nil || m != nil {
-		return fmt.Errorf("a second Start began the run again, and it ended twice: %v, %v", m, err)
+	twice := unless("a second Start began the run again, and it ended twice")
+	if err := twice(t.endBy(later(due, time.Now()).Add(settle))); err != nil {
+		return err
 	}
 	return forgets(ctx, p, "again", time.Now().Add(host.StopTimeout))
 }
@@ -72,13 +73,16 @@ func moved(ctx context.Context, p *host.Process, o Options) error {
 		if err := first.underWay(key, o); err != nil {
 			return err
 		}
-		if err := second.underWay(key, o); err != nil {
-			return fmt.Errorf("started again on a second stream: %w", err)
+		if err := second.Start(key, o.Slow, o.SlowInput); err != nil {
+			return err
+		}
+		if err := unless("a Start on a second stream ended the run")(second.goesOn()); err != nil {
+			return err
 		}
 		if key == "left" {
 			first.Break()
-			if m, err := second.goesOn(); err != nil || m != nil {
-				return fmt.Errorf("the end of a stream that the run had left ended it: %v, %v", m, err)
+			if err := unless("the end of a stream that the run had left ended it")(second.goesOn()); err != nil {
+				return err
 			}
 		}
 		if err := second.stop(key); err != nil {
@@ -113,10 +117,7 @@ func streamLost(ctx context.Context, p *host.Process, o Options) error {
 	if err := second.Start("lost", o.Slow, o.SlowInput); err != nil {
 		return err
 	}
-	if m, err := second.endBy(due.Add(settle)); err != nil || m != nil {
-		return fmt.Errorf("the run of the broken stream went on, and ended on the next: %v, %v", m, err)
-	}
-	return nil
+	return unless("the run of the broken stream went on, and ended on the next")(second.endBy(due.Add(settle)))
 }
 
 // forgets wants that a run is no longer under way before a time. An engine

@@ -115,6 +115,19 @@ func (t *talk) underWay(key string, o Options, change ...func(*enginev1.Start)) 
 	return nil
 }
 
+// unless is an error when a run ended, or the stream.
+func unless(wrong string) func(end *enginev1.RunUpdate, err error) error {
+	return func(end *enginev1.RunUpdate, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case end != nil:
+			return fmt.Errorf("%s: %s", wrong, how(end))
+		}
+		return nil
+	}
+}
+
 // goesOn watches the runs of a stream for a moment: the end of one, if any.
 func (t *talk) goesOn() (end *enginev1.RunUpdate, err error) { return t.endBy(time.Now().Add(settle)) }
 
@@ -152,9 +165,13 @@ func misfit(option, workflow string, input []byte, end *enginev1.RunUpdate, err 
 	if len(input) > 0 {
 		given = fmt.Sprintf("%.200s", input)
 	}
-	how := "it succeeded"
+	return fmt.Errorf("the workflow %q (%s: in engine-check.yaml) was given %s and ended at once: %s", workflow, option, given, how(end))
+}
+
+// how a run ended, in words.
+func how(end *enginev1.RunUpdate) string {
 	if f := end.GetFailed(); f != nil {
-		how = fmt.Sprintf("%s: %s", f.Kind, f.Message)
+		return fmt.Sprintf("%s: %s", f.Kind, f.Message)
 	}
-	return fmt.Errorf("the workflow %q (%s: in engine-check.yaml) was given %s and ended at once: %s", workflow, option, given, how)
+	return "it succeeded"
 }
