@@ -21,7 +21,7 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION
 # which is worth some percent. `make profile` makes it anew.
 PROFILE := cmd/gateway/gateway.pgo
 
-.PHONY: help build run test check format vet lint generated generate generate-python fmt fuzz bench profile clean \
+.PHONY: help build run test check format vet lint generated generate generate-python fmt fuzz torture-engines bench profile clean \
 	plugins/grapheteria plugins/temporal test-grapheteria test-temporal
 
 help: ## list these targets
@@ -91,6 +91,10 @@ generate-python: ## generate Python from the engine protocol; needs PyPI
 
 fmt: ## format all Go files
 	$(LINT) fmt ./...
+
+torture-engines: ## two hundred ends of an engine in each way, fifty of the gateway, fifty swaps; takes minutes
+	ENGINE_CRASHES=200 go test -timeout 30m -v -run 'LeaveNothing|DeathOfTheGateway' ./gateway/engine
+	go test -v -run 'ManySwaps|Runs?$$' ./test/e2e
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@go test -list '^Fuzz' ./... | \

@@ -14,7 +14,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,11 +28,52 @@ var update = flag.Bool("update", false, "write what came out to expected.json")
 
 func TestExamples(t *testing.T) {
 	root := tree(t)
+	t.Run("cases", func(t *testing.T) { cases(t, root) })
 	t.Run("payment", func(t *testing.T) { story(t, root, "payment") })
 	t.Run("github-push", func(t *testing.T) { otherBranches(t, story(t, root, "github-push")) })
 	t.Run("daily-report", func(t *testing.T) { onSchedule(t, story(t, root, "daily-report")) })
 	t.Run("notify", func(t *testing.T) { notify(t, root) })
 	t.Run("hello", func(t *testing.T) { hello(t, root) })
+}
+
+// cases runs the cases of every example as its users would, without its secrets
+// and its engines, and wants no route or condition left untried.
+func cases(t *testing.T, root string) {
+	folders, err := filepath.Glob("*/tests")
+	if err != nil || len(folders) != 4 {
+		t.Fatalf("folders with cases: %v, %v", folders, err)
+	}
+	documented(t, root)
+	for _, folder := range folders {
+		test := exec.Command(filepath.Join(root, "bin", "gateway"), "test", "--require-coverage")
+		test.Dir, test.Env = filepath.Join(root, "examples", filepath.Dir(folder)), []string{"NO_COLOR=1"}
+		if out, err := test.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "ok ") {
+			t.Errorf("%s: %v\n%s", folder, err, out)
+		}
+	}
+}
+
+// documented runs the cases that docs/testing.md shows through the configuration
+// that it shows, with the answer that it shows.
+func documented(t *testing.T, root string) {
+	text, err := os.ReadFile("../docs/testing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, shown := t.TempDir(), regexp.MustCompile("(?s)```(yaml)?\n(.*?)```").FindAllStringSubmatch(string(text), 3)
+	write(t, filepath.Join(dir, "gateway.yaml"), []byte(shown[0][2]))
+	if err := os.Mkdir(filepath.Join(dir, "tests"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "tests", "deploys.yaml"), []byte(shown[1][2]))
+	test := exec.Command(filepath.Join(root, "bin", "gateway"), "test", "--coverage")
+	test.Dir, test.Env = dir, []string{"NO_COLOR=1"}
+	out, err := test.CombinedOutput()
+	took := regexp.MustCompile(`failed in .*`)
+	want := took.ReplaceAllString(strings.TrimPrefix(shown[2][2], "$ gateway test --coverage\n"), "failed")
+	if got := took.ReplaceAllString(string(out), "failed"); err != nil || got != want {
+		t.Errorf("docs/testing.md: %v\n%s", err, out)
+	}
 }
 
 // story sends what was recorded, in the order of the files' names, and

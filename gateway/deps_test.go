@@ -57,6 +57,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/schedule", "event schedule/cron store", "go.uber.org/zap"},
 	// 4: running and showing
 	{"gateway/dispatch", "engine event store", "go.uber.org/zap"},
+	{"gateway/rehearse", "event route", ""},
 	{"gateway/api/access", "", ""},
 	{"gateway/api/live", "", ""},
 	{"gateway/api/ask", "", "go.uber.org/zap"},
@@ -64,9 +65,9 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/api/steer", "api/ask store", "go.uber.org/zap"},
 	{"gateway/api/runs", "api/ask store", "go.uber.org/zap"},
 	{"gateway/api/engines", "api/ask", ""},
-	{"gateway/api", "api/access api/ask api/declare api/engines api/live api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/api/explain", "api/ask rehearse store", ""},
+	{"gateway/api", "api/access api/ask api/declare api/engines api/explain api/live api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
 	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
-	{"gateway/rehearse", "event expr route store", ""},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
 	{"gateway/backlog", "store", "go.uber.org/zap"},
@@ -74,11 +75,15 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/compare", "config", ""},
 	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
+	{"gateway/rehearse/script", "config/decode config/document config/files", ""},
+	{"gateway/rehearse/record", "config/write rehearse rehearse/script", ""},
+	{"gateway/rehearse/stage", "config/decode event intake rehearse rehearse/script route schedule store webhook", "go.uber.org/zap"},
+	{"gateway/routing", "api/explain config dispatch expr intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay timetable trial underway ui " +
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
-		"dispatch engine event expr intake rehearse route " +
+		"dispatch engine event expr intake route " +
 		"schedule schedule/cron " +
 		"store store/sqlite verify " +
 		"webhook webhook/gate webhook/handshake webhook/schema",

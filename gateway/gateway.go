@@ -31,6 +31,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/metrics"
 	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite"
@@ -261,7 +262,7 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 		Runs:    underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
 		Engines: underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
 		Status:  g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
-		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
+		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), Explain: g.explainer(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))
 	server.RegisterOnShutdown(g.live.Close) // who follows or waits would keep it from ending
@@ -312,6 +313,10 @@ func (s slots) Open(ctx context.Context, source, id string) (bool, error) {
 
 func (g *Gateway) board() timetable.Board {
 	return timetable.Board{Runner: g.schedules, Document: func() *config.Document { return g.current.Load().doc }}
+}
+
+func (g *Gateway) explainer() routing.Explainer {
+	return routing.Explainer{Env: g.env, Events: g.store, History: routing.Kept{Store: g.store}, Live: func() *intake.Rules { return g.current.Load().rules }}
 }
 
 // lateStore is the store for dispatch, which is made first because the store

@@ -15,6 +15,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/schedule"
 	"github.com/event-gateway/gateway/gateway/schedule/cron"
 	"github.com/event-gateway/gateway/gateway/timetable"
@@ -40,6 +41,19 @@ type snapshot struct {
 	tokens    []access.Token
 	// inherited: all but webhooks, tls and tokens is that of the snapshot before.
 	inherited bool
+}
+
+// Compiled is what decides about events under a configuration.
+type Compiled struct {
+	Webhooks  *webhook.Table
+	Routes    *route.Table
+	Schedules []*schedule.Schedule
+}
+
+// Compile builds of a configuration all that needs no engine, as a reload would.
+func Compile(doc *config.Document) (Compiled, config.Problems) {
+	snap, problems := (&Gateway{env: expr.New(), hooks: webhook.NewRegistry()}).compile(doc)
+	return Compiled{snap.webhooks, snap.rules.Table, snap.schedules}, problems
 }
 
 // compile builds all of a snapshot that needs no process. It touches nothing
@@ -192,8 +206,8 @@ func (b *builder) compileRoutes() {
 		if !r.Enabled {
 			continue
 		}
-		specs = append(specs, routeSpec(name, r))
-		plan.Routes[name] = ruleOf(r)
+		specs = append(specs, routing.Spec(name, r))
+		plan.Routes[name] = routing.Rule(r)
 		if r.MaxPending > 0 {
 			most[name] = r.MaxPending
 		}
@@ -204,28 +218,6 @@ func (b *builder) compileRoutes() {
 	}
 	b.snap.plan = plan
 	b.snap.rules = &intake.Rules{Table: table, Revision: b.snap.revision, MaxPending: most}
-}
-
-func routeSpec(name string, r config.Route) route.Spec {
-	match := make(map[string][]any, len(r.Match))
-	for path, values := range r.Match {
-		match[path] = values
-	}
-	return route.Spec{
-		Name: name, Events: r.Events, Match: match, When: string(r.When), Key: string(r.Key), With: r.With,
-		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-	}
-}
-
-func ruleOf(r config.Route) dispatch.Rule {
-	return dispatch.Rule{
-		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
-		Retry: dispatch.Retry{
-			Attempts: r.Retry.Attempts, Min: time.Duration(r.Retry.Backoff.Min), Max: time.Duration(r.Retry.Backoff.Max),
-			Jitter: float64(r.Retry.Jitter) / 100, GiveUpAfter: time.Duration(r.Retry.GiveUpAfter),
-		},
-		Timeout: time.Duration(r.Timeout), Concurrency: r.Concurrency, Strict: r.Order == "strict",
-	}
 }
 
 func (b *builder) compileSchedules() {

@@ -132,6 +132,7 @@ func (a *app) root() *cobra.Command {
 		a.runCommand(), a.sendCommand(), a.triggerCommand(), a.signCommand(), a.eventsCommand(), a.deliveriesCommand(), a.desk().Runs(), a.enginesCommand(), a.desk().Schedules(),
 		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.versionCommand(),
 	)
+	root.AddCommand(a.rehearsal().Commands()...)
 	root.AddCommand(a.writer().Commands()...)
 	a.noteRuns(root)
 	return root

@@ -7,6 +7,7 @@ import (
 
 	"github.com/event-gateway/gateway/cmd/gateway/author"
 	"github.com/event-gateway/gateway/cmd/gateway/operate"
+	"github.com/event-gateway/gateway/cmd/gateway/rehearse"
 )
 
 func (a *app) enginesCommand() *cobra.Command {
@@ -16,4 +17,8 @@ func (a *app) enginesCommand() *cobra.Command {
 
 func (a *app) desk() *operate.Desk {
 	return &operate.Desk{Screen: &a.Screen, Client: a.client, Read: a.readData, Warn: a.warn, Config: a.configFile}
+}
+
+func (a *app) rehearsal() *rehearse.Desk {
+	return &rehearse.Desk{Screen: &a.Screen, Err: a.err, Client: a.client, Config: a.configFile, Usage: usage}
 }

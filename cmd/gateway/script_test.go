@@ -28,9 +28,15 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
+	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
+	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/intake"
+	"github.com/event-gateway/gateway/gateway/route"
+	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -59,7 +65,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
 			done, dead := b.deliveries[0].ID(), b.deliveries[1].ID()
-			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Runs: going{done, dead}, Engines: printing{}, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Runs: going{done, dead}, Engines: printing{}, Explain: explaining(b), Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
 			locked := httptest.NewServer(api.New(api.Options{
 				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
 				Tokens: func() []access.Token {
@@ -313,6 +319,29 @@ func (g going) Answer(_ context.Context, seq int64, answer json.RawMessage) erro
 }
 
 func (g going) Cancel(context.Context, int64) error { return nil }
+
+// explaining has the routes of now, and those of the revision 0123abcd4567.
+func explaining(b *backend) routing.Explainer {
+	env := expr.New()
+	now, _ := route.Compile([]route.Spec{
+		{Name: "deploy-main", Events: []string{"github.push"}, Match: map[string][]any{"data.ref": {"refs/heads/main"}}, With: map[string]any{"ref": "${{ event.data.ref }}"}, Key: "event.source", Engine: "exec", Workflow: "deploy"},
+		{Name: "page", Events: []string{"github.*"}, When: `event.data.title == "x" && event.data.ref != ""`, Engine: "exec", Workflow: "notify"},
+		{Name: "unsure", Events: []string{"*"}, When: "event.data.none.more == 1", Engine: "exec", Workflow: "notify"},
+		{Name: "note", Events: []string{"note"}, Engine: "exec", Workflow: "note"},
+	}, env, &route.Counters{})
+	return routing.Explainer{Env: env, Events: b, History: past{}, Live: func() *intake.Rules { return &intake.Rules{Table: now, Revision: "cafe0123beef"} }}
+}
+
+// past is a revision of the past.
+type past struct{}
+
+func (past) Document(_ context.Context, prefix string) (string, *config.Document, config.Problems, error) {
+	if !strings.HasPrefix("0123abcd4567", prefix) {
+		return "", nil, nil, explain.ErrRevision
+	}
+	doc, problems := config.Parse("gateway.yaml", []byte("version: 1\nengines: {exec: {plugin: x}}\nroutes: {old: {events: [github.push], match: {data.ref: refs/heads/old}, run: exec/old}}\n"), config.Options{})
+	return "0123abcd4567", doc, problems, nil
+}
 
 // printing is an engine that printed two lines.
 type printing struct{}

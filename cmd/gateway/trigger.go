@@ -65,6 +65,9 @@ func (a *app) trigger(ctx context.Context, typ string, f triggerFlags) error {
 	if err := a.Show(answer, func() { a.printTriggered(answer) }); err != nil || f.wait == 0 {
 		return err
 	}
+	if len(answer.Results) == 0 {
+		return fmt.Errorf("no workflow ran: no route took the event; gateway explain %s says why", answer.EventID)
+	}
 	for _, r := range answer.Results {
 		if r.Status != "SUCCEEDED" {
 			return &failure{code: exitFailed}
@@ -75,6 +78,9 @@ func (a *app) trigger(ctx context.Context, typ string, f triggerFlags) error {
 
 func (a *app) printTriggered(t api.Triggered) {
 	fmt.Fprintf(a.Out, "event %s\n", screen.Line(t.EventID))
+	if len(t.Results) == 0 {
+		return
+	}
 	rows := make([][]screen.Cell, len(t.Results))
 	for i, r := range t.Results {
 		run := ""
@@ -84,4 +90,9 @@ func (a *app) printTriggered(t api.Triggered) {
 		rows[i] = screen.Row(r.DeliveryID, r.Route, r.Engine+"/"+r.WorkflowID, r.Status, screen.OrDash(run), screen.OrDash(r.Message))
 	}
 	a.Table([]string{"DELIVERY", "ROUTE", "WORKFLOW", "STATUS", "RUN", "MESSAGE"}, rows)
+	for _, r := range t.Results {
+		if len(r.Output) > 0 {
+			fmt.Fprintf(a.Out, "%s %s\n", a.Paint(screen.Dim, r.Route), screen.Pretty(r.Output, ""))
+		}
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
+	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/api/live"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
@@ -57,8 +58,10 @@ type Options struct {
 	// looked at.
 	Schedules steer.Schedules
 	Runs      runs.Runs
-	Engines   engines.Engines
-	Status    Status
+	// Explain tells why events take routes, or do not.
+	Explain explain.Explainer
+	Engines engines.Engines
+	Status  Status
 	// Metrics is the page that Prometheus scrapes; nil: there is none.
 	Metrics http.Handler
 	Log     *zap.Logger
@@ -151,6 +154,7 @@ func (s *server) routes() http.Handler {
 		steer.Endpoints(s.Schedules, s.logChange, func() time.Time { return s.now() }),
 		runs.Endpoints(s.Runs, s.logChange),
 		engines.Endpoints(s.Engines),
+		explain.Endpoints(s.Explain),
 	} {
 		for pattern, h := range endpoints {
 			handle(pattern, s.answer(part(h)))

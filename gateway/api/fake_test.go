@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -14,9 +16,11 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
+	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/rehearse"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -180,7 +184,7 @@ func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
 	s := newServer(Options{
-		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Runs: fakeRuns{f}, Engines: fakeEngines{}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
+		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Runs: fakeRuns{f}, Engines: fakeEngines{}, Explain: fakeExplainer{}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
 		Tokens: func() []access.Token { return f.tokens },
 	})
 	s.now = func() time.Time { return noon }
@@ -263,4 +267,26 @@ func (fakeEngines) Log(name string) (lines []engines.LogLine, declared bool) {
 		lines = append(lines, engines.LogLine{N: int64(n + 1), At: noon.Add(time.Duration(n) * time.Second), Level: "info", Text: text})
 	}
 	return lines, name == "exec"
+}
+
+// fakeExplainer knows one event and two revisions, one of which is broken.
+type fakeExplainer struct{}
+
+func (fakeExplainer) Explain(_ context.Context, id, revision string) (explain.Explanation, error) {
+	switch {
+	case id != "pay-1":
+		return explain.Explanation{}, store.ErrNotFound
+	case revision == "broken":
+		return explain.Explanation{}, fmt.Errorf("%w: gateway.yaml:3:1: routes.page.match: unknown", explain.ErrUnreadable)
+	case revision != "" && revision != "r1":
+		return explain.Explanation{}, explain.ErrRevision
+	}
+	return explain.Explanation{
+		Event: explain.Explained{ID: "pay-1", Source: "/api", Type: "payment_received", Revision: "r1"}, Revision: cmp.Or(revision, "r2"),
+		Routes: []rehearse.Verdict{
+			{Route: "page", Engine: "http", Workflow: "notify", Matched: true, Key: "k", Input: []byte(`{"amount":12}`)},
+			{Route: "review", Engine: "exec", Workflow: "review", Failed: &rehearse.Failure{Step: "when", Part: "event.data.amount > 100",
+				Saw: []rehearse.Seen{{Place: "event.data.amount", Value: []byte("12")}}}},
+		},
+	}, nil
 }

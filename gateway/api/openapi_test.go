@@ -23,6 +23,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
+	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 )
@@ -211,7 +212,7 @@ func schemas(t *testing.T, more map[string]map[string]any) object {
 		Submission{}, Accepted{}, Triggered{}, EventList{}, DeliveryList{}, StatusReport{}, ReloadResult{}, ReloadStatus{}, readiness{}, Problem{},
 		declare.Subscription{}, declare.Scheduled{}, declare.Report{},
 		steer.Fired{}, steer.Interval{}, steer.Backfill{},
-		runs.RunList{}, engines.EngineLog{},
+		runs.RunList{}, engines.EngineLog{}, explain.Explanation{},
 	} {
 		m.schema(reflect.TypeOf(v))
 	}
@@ -328,7 +329,7 @@ func comments(t *testing.T) map[string]string {
 		}
 	}
 	var files []string
-	for _, pattern := range []string{"*.go", "ask/*.go", "declare/*.go", "steer/*.go", "runs/*.go", "engines/*.go"} {
+	for _, pattern := range []string{"*.go", "ask/*.go", "declare/*.go", "steer/*.go", "runs/*.go", "engines/*.go", "explain/*.go", "../rehearse/*.go"} {
 		more, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -55,6 +55,7 @@ func New() *Env {
 		cel.ExpressionNodeLimit(maxNodes),
 		cel.RegexProgramSizeLimit(maxRegex),
 		cel.ASTValidators(cel.ValidateRegexLiterals()),
+		cel.EnableMacroCallTracking(), // explanations quote what was written
 		variables(),
 		functions(),
 	)
@@ -65,7 +66,11 @@ func New() *Env {
 }
 
 // Condition is a question about an event.
-type Condition struct{ program }
+type Condition struct {
+	program
+	env *Env
+	src string
+}
 
 // Condition compiles an expression whose result must be a bool. What is wrong
 // with src comes back as Errors.
@@ -74,13 +79,16 @@ func (e *Env) Condition(src string) (*Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Condition{p}, nil
+	return &Condition{p, e, src}, nil
 }
 
 // Match answers the question. An error means no answer: the caller counts and
 // shows it, and takes it for no.
 func (c *Condition) Match(ev *event.Event) (bool, error) {
-	v, err := c.eval(ev)
+	return answer(c.eval(ev))
+}
+
+func answer(v ref.Val, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
@@ -162,14 +170,17 @@ func hasLoop(root ast.Expr) bool {
 }
 
 func (p program) eval(ev *event.Event) (ref.Val, error) {
+	v, _, err := p.evalDetails(ev)
+	return v, err
+}
+
+func (p program) evalDetails(ev *event.Event) (ref.Val, *cel.EvalDetails, error) {
 	if !p.loops {
-		v, _, err := p.run.Eval((*activation)(ev))
-		return v, err
+		return p.run.Eval((*activation)(ev))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
 	defer cancel()
-	v, _, err := p.run.ContextEval(ctx, (*activation)(ev))
-	return v, err
+	return p.run.ContextEval(ctx, (*activation)(ev))
 }
 
 // isBool accepts what is, or may turn out to be, a bool.

@@ -68,7 +68,7 @@ func (l *line) holds(ev *event.Event) (bool, error) {
 		return false, fmt.Errorf("match.%s: %w", l.path, err)
 	}
 	for _, want := range l.accept {
-		if equal(value, want) {
+		if Equal(value, want) {
 			return true, nil
 		}
 	}
@@ -102,8 +102,8 @@ func entry(m map[string]string, key string) any {
 	return nil
 }
 
-// equal compares scalars of the same kind; numbers by value, exactly.
-func equal(a, b any) bool {
+// Equal compares scalars of the same kind; numbers by value, exactly.
+func Equal(a, b any) bool {
 	x, xNumber := a.(json.Number)
 	y, yNumber := b.(json.Number)
 	if xNumber && yNumber {

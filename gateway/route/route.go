@@ -154,30 +154,31 @@ type Miss struct {
 	Err   error
 }
 
-// decide asks one route. An error means that it does not match.
-func (r *Route) decide(ev *event.Event) (hit Hit, ok bool, err error) {
+// decide asks one route, and tells where it ended. An error means that it does
+// not match. Whoever explains a decision asks here, too.
+func (r *Route) decide(ev *event.Event) (hit Hit, at end, err error) {
 	for i := range r.lines {
 		if ok, err := r.lines[i].holds(ev); !ok {
-			return hit, false, err
+			return hit, end{Match, i}, err
 		}
 	}
 	if r.when != nil {
 		if ok, err := r.when.Match(ev); !ok {
-			return hit, false, wrap("when", err)
+			return hit, end{step: When}, wrap("when", err)
 		}
 	}
 	hit.Route = r
 	if r.key != nil {
 		if hit.Key, err = r.key.Eval(ev); err != nil {
-			return hit, false, wrap("key", err)
+			return hit, end{step: Key}, wrap("key", err)
 		}
 	}
 	if r.with != nil {
 		if hit.Input, err = r.with.Render(ev); err != nil {
-			return hit, false, wrap("with", err)
+			return hit, end{step: With}, wrap("with", err)
 		}
 	}
-	return hit, true, nil
+	return hit, end{}, nil
 }
 
 func wrap(field string, err error) error {

@@ -265,7 +265,7 @@ func TestIndex(t *testing.T) {
 			ev := &event.Event{Type: word(3), Subject: []string{"yes", "no"}[r.IntN(2)]}
 			var want []string
 			for _, route := range table.Routes() {
-				if _, ok, _ := route.decide(ev); ok && route.takes(ev.Type) {
+				if _, at, _ := route.decide(ev); at.step == Matched && route.takes(ev.Type) {
 					want = append(want, route.Name)
 				}
 			}

@@ -64,12 +64,12 @@ func (t *Table) Routes() []*Route { return t.routes }
 // not tell because an expression failed.
 func (t *Table) Match(ev *event.Event) (hits []Hit, misses []Miss) {
 	t.candidates(ev.Type, func(r *Route) {
-		hit, ok, err := r.decide(ev)
+		hit, at, err := r.decide(ev)
 		switch {
 		case err != nil:
 			r.count.Errors.Add(1)
 			misses = append(misses, Miss{r, err})
-		case ok:
+		case at.step == Matched:
 			r.count.Matched.Add(1)
 			hits = append(hits, hit)
 		}

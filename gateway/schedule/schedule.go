@@ -259,6 +259,9 @@ func (s *Schedule) id(slot time.Time) string {
 
 func (s *Schedule) source() string { return "/schedules/" + s.spec.Name }
 
+// Event is that of a slot, with the slot that fired before it, if one did.
+func (s *Schedule) Event(slot, last time.Time) *event.Event { return s.event(slot, last) }
+
 // event makes the event of a slot.
 func (s *Schedule) event(at, last time.Time) *event.Event {
 	at = at.UTC()

@@ -25,7 +25,7 @@ func (h *Handler) other(w http.ResponseWriter, r *http.Request, table *Table, ho
 	case consent:
 		hook.consent(w, r)
 	default:
-		hook.ask(w, r, table, time.Now())
+		hook.ask(w, r, table, h.clock())
 	}
 }
 

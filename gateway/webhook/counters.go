@@ -148,6 +148,15 @@ func (t *Table) Status() []Status {
 	return all
 }
 
+// StatusAt is that of the webhook that listens at a path.
+func (t *Table) StatusAt(path string) (Status, bool) {
+	w, _ := t.find(path)
+	if w == nil {
+		return Status{}, false
+	}
+	return w.status(), true
+}
+
 func (w *Webhook) status() Status {
 	c := w.counters
 	s := Status{

@@ -38,6 +38,8 @@ type Handler struct {
 	Log    *zap.Logger
 	// Budget in bytes; DefaultBudget when 0. Beyond it requests get a 503.
 	Budget int64
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
 
 	inFlight atomic.Int64
 	panics   atomic.Uint64
@@ -48,6 +50,13 @@ func (h *Handler) InFlight() int64 { return h.inFlight.Load() }
 
 // Panics is how many requests ended in a panic of ours.
 func (h *Handler) Panics() uint64 { return h.panics.Load() }
+
+func (h *Handler) clock() time.Time {
+	if h.Now == nil {
+		return time.Now()
+	}
+	return h.Now()
+}
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +96,7 @@ func (h *Handler) recover(w http.ResponseWriter, r *http.Request) {
 
 // receive takes a request that somebody sent to a webhook.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request, table *Table, hook *Webhook) {
-	now := time.Now()
+	now := h.clock()
 	count := hook.counters
 	if !table.admit(w, r, hook) {
 		return

@@ -34,6 +34,9 @@ func TestInit(t *testing.T) {
 		t.Errorf("a file that was there is now %q, %v", got, err)
 	}
 	run(t, dir, nil, gateway, "fmt", "--check", "--diff", "gateway.yaml", "tests/routes.yaml", ".github/workflows/gateway.yaml")
+	if out := run(t, dir, nil, gateway, "test"); !strings.Contains(out, "cases passed, 0 failed") {
+		t.Errorf("its tests:\n%s", out)
+	}
 	path := filepath.Join(dir, "gateway.yaml")
 	text, err := os.ReadFile(path)
 	if err != nil {

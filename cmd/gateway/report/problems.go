@@ -31,7 +31,10 @@ func Revision(hash string) string {
 
 // Annotations prints problems as a workflow on GitHub reads them: each is shown
 // at its line of the pull request.
-func Annotations(w io.Writer, problems config.Problems) {
+func Annotations(w io.Writer, problems config.Problems) { Annotate(w, "", problems) }
+
+// Annotate is Annotations under a title; empty: that of GitHub.
+func Annotate(w io.Writer, title string, problems config.Problems) {
 	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	for _, p := range problems {
@@ -45,6 +48,9 @@ func Annotations(w io.Writer, problems config.Problems) {
 		place := "file=" + property.Replace(p.File)
 		if p.Line > 0 {
 			place += fmt.Sprintf(",line=%d,col=%d,endColumn=%d", p.Line, p.Col, p.EndCol)
+		}
+		if title != "" {
+			place += ",title=" + property.Replace(screen.Line(title))
 		}
 		fmt.Fprintf(w, "::%s %s::%s\n", p.Severity, place, text.Replace(screen.Block(message)))
 	}

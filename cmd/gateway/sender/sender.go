@@ -47,7 +47,7 @@ func (q Request) Sign(hook config.Webhook, now time.Time) (*verify.Request, erro
 		return nil, err
 	}
 	if q.Key == nil && !scheme.None {
-		if q.Key, err = secret(scheme, hook, now); err != nil {
+		if q.Key, err = Secret(scheme, hook, now); err != nil {
 			return nil, err
 		}
 	}
@@ -106,9 +106,9 @@ func (q *Request) structured(r *verify.Request) bool {
 	return true
 }
 
-// secret is the first of the webhook's that is valid now, known here and can
+// Secret is the first of the webhook's that is valid now, known here and can
 // sign.
-func secret(scheme verify.Scheme, hook config.Webhook, now time.Time) ([]byte, error) {
+func Secret(scheme verify.Scheme, hook config.Webhook, now time.Time) ([]byte, error) {
 	public := false
 	for _, key := range hook.Secrets {
 		value := key.Value.Reveal()

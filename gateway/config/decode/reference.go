@@ -120,7 +120,7 @@ func (r References) reference(token string) (Text, *badReference) {
 	case ok && kind == "generate" && argument != "":
 		return r.generated(r.path(argument), argument)
 	}
-	hint := "know ${env:NAME}, ${env:NAME:-default}, ${file:path} and ${generate:path}; write $${ for a literal ${"
+	hint := "know ${env:NAME}, ${env:NAME:-default}, ${file:path} and ${generate:path}; an expression is ${{ event.data.name }}; write $${ for a literal ${"
 	if isVariableName(inner) {
 		hint = fmt.Sprintf("did you mean ${env:%s}? write $${ for a literal ${", inner)
 	}

@@ -68,7 +68,8 @@ func noLink(path string) error {
 		return nil //nolint:nilerr // opening it says what is wrong
 	}
 	target, _ := os.Readlink(path)
-	return fmt.Errorf("%q: is a symbolic link to %q: name the file itself", path, target)
+	return fmt.Errorf("%q: is a symbolic link to %q: name the file itself; "+
+		"for an interpreter, make the script executable, with the interpreter in its first line (#!), and name the script", path, target)
 }
 
 // private refuses a folder in which everybody may replace what lies there. In a
