@@ -131,7 +131,7 @@ func forgets(ctx context.Context, p *host.Process, key string, before time.Time)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errors.New("Get says that the run goes on")
+			return errors.New("the run goes on, by what Get says")
 		}
 		out, err := p.State(ctx, key)
 		if ctx.Err() == nil && (err != nil || out.GetRunning() == nil && out.GetWaiting() == nil) {
