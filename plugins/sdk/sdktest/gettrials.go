@@ -9,6 +9,33 @@ import (
 	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 )
 
+// stateTrials are the promises about what became of a run, and about questions.
+func stateTrials() []trial {
+	return []trial{
+		{name: "get-running", promise: "answers about a run under way",
+			advice: "Answer Get with running for a run under way; unknown would have it started again.",
+			needs:  slow, run: talking(getRunning)},
+		{name: "get-ended", promise: "doesn't take a run that ended for one under way",
+			advice: "Answer Get with how the run ended, or with unknown.",
+			run:    talking(getEnded)},
+		{name: "get-attach", promise: "keeps a run when the stream breaks, and ends it on the next",
+			advice: "With ABILITY_GET runs outlive their stream, and report on the next one.",
+			needs:  slow, run: with(getAttach)},
+		{name: "asks", promise: "has a workflow that asks",
+			advice: "Name one for asks: that waits for an answer, and give it an input (asks_input:) with which it does.",
+			needs:  asks, run: talking(asksFirst)},
+		{name: "answer", promise: "waits for an answer and goes on with it",
+			advice: "After Waiting wait for the Answer with the run's key.",
+			needs:  asks, run: talking(answer)},
+		{name: "answer-lost", promise: "fails a run that is answered and that it doesn't have, to be tried again",
+			advice: "An Answer for a key that you don't know is for a run that you have lost: Failed, retryable, and the gateway starts it anew.",
+			needs:  asks, run: talking(answerLost)},
+		{name: "answer-late", promise: "goes on with an answer that comes after it was started anew",
+			advice: "With ABILITY_ANSWER waiting runs are kept on disk: Get says waiting, and an Answer goes on.",
+			needs:  asks, run: answerLate},
+	}
+}
+
 // needs wants an ability that the engine may have and need not have.
 func needs(ctx context.Context, p *host.Process, ability enginev1.Ability) error {
 	there, err := p.Can(ctx, ability)

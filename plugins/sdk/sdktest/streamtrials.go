@@ -13,14 +13,29 @@ import (
 	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 )
 
-// Trials of the promises about a key that comes twice, on one stream or on
-// two. A run that goes on although it should not is silent: it has a deadline,
-// at which it makes itself heard.
+// streamTrials are the promises about a key that comes twice, and about streams.
+func streamTrials() []trial {
+	return []trial{
+		{name: "start-again", promise: "doesn't start a run again that is under way",
+			advice: "A Start for a key that runs starts nothing and fails nothing: the run goes on, and ends once.",
+			needs:  slow, run: talking(startAgain)},
+		{name: "moved", promise: "reports a run on the stream where it was started last, and stops it with no other",
+			advice: "A Start for a key that runs makes its stream the one of the run: updates go there from then on, and the end of an older stream doesn't stop it.",
+			needs:  slow, run: with(moved)},
+		{name: "stream-lost", promise: "stops the runs of a stream that broke",
+			advice: "When a stream is over, stop the runs that report on it, unless you have ABILITY_GET: nobody knows of them any more.",
+			needs:  slow, run: with(streamLost)},
+		{name: "two-streams", promise: "serves a second stream after the first broke",
+			advice: "Serve a new Run stream while an old one is being given up.",
+			run:    with(twoStreams)},
+	}
+}
 
-// These are when such a run ends by itself, after all else has happened: soon,
-// and when there was time to stop it.
+// A run that goes on although it should not is silent. So it has a deadline, at
+// which it makes itself heard, after all else has happened: soon, or when there
+// was time to stop it.
 const (
-	soonDue = 2 * time.Second
+	soonDue = 3 * time.Second
 	lateDue = 5 * time.Second
 )
 

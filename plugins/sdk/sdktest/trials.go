@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 // trials are all promises, the simple ones first.
 func trials() []trial {
-	return append([]trial{
+	return slices.Concat([]trial{
 		{name: "handshake", promise: "shakes hands with mutual TLS and answers",
 			advice: "Read PLUGIN_CLIENT_CERT, and show a certificate for localhost in the sixth field of the handshake: DER, in standard base64 without = at the end.",
 			run:    handshake},
@@ -68,7 +69,7 @@ func trials() []trial {
 		{name: "parent-death", promise: "exits when the gateway is gone, and leaves nothing behind",
 			advice: "Look at the parent's process id once a second; when it changes, stop what runs, and exit.",
 			run:    parentDeath},
-	}, runTrials()...)
+	}, runTrials(), streamTrials(), stateTrials())
 }
 
 func nothing(context.Context, *host.Process, Options) error { return nil }
