@@ -24,9 +24,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/config/document", "config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/decode", "config/document config/files", "gopkg.in/yaml.v3"},
 	{"gateway/config/write", "", "gopkg.in/yaml.v3"},
-	{"gateway/config/value", "", ""},
+	{"gateway/config/value", "config/decode", ""},
+	{"gateway/config/slip", "", ""},
 	{"gateway/config/layout", "config/document", "gopkg.in/yaml.v3"},
-	{"gateway/config", "config/decode config/document config/files config/value", ""},
+	{"gateway/config", "config/decode config/document config/files config/slip config/value", ""},
 	{"gateway/config/describe", "config", ""},
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
@@ -38,8 +39,9 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/store/sqlite/journal", "", "golang.org/x/sys"},
 	{"gateway/store/sqlite/record", "event store", ""},
 	{"gateway/store/sqlite/rows", "event store store/sqlite/conn store/sqlite/record", ""},
+	{"gateway/store/sqlite/history", "store store/sqlite/conn store/sqlite/record store/sqlite/rows", ""},
 	{"gateway/store/sqlite/fill", "store store/sqlite/conn store/sqlite/record", ""},
-	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/fill store/sqlite/journal store/sqlite/keys store/sqlite/record " +
+	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/fill store/sqlite/history store/sqlite/journal store/sqlite/keys store/sqlite/record " +
 		"store/sqlite/retain store/sqlite/rows store/sqlite/schema", "golang.org/x/sys"},
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines
@@ -66,22 +68,25 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/api/runs", "api/ask store", "go.uber.org/zap"},
 	{"gateway/api/engines", "api/ask", ""},
 	{"gateway/api/explain", "api/ask rehearse store", ""},
-	{"gateway/api", "api/access api/ask api/declare api/engines api/explain api/live api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
+	{"gateway/api/revisions", "api/ask store", ""},
+	{"gateway/api", "api/access api/ask api/declare api/engines api/explain api/live api/revisions api/runs api/steer event store", "go.uber.org/zap github.com/google/uuid"},
 	{"gateway/metrics", "api", "go.uber.org/zap github.com/prometheus/client_golang"},
 	{"gateway/ui", "api event store", "go.uber.org/zap"},
 	// 5: all together
 	{"gateway/backlog", "store", "go.uber.org/zap"},
+	{"gateway/reloads", "api", ""},
 	{"gateway/lifetime", "", "go.uber.org/zap"},
-	{"gateway/compare", "config", ""},
+	{"gateway/compare", "api/revisions config", ""},
+	{"gateway/history", "api/revisions compare config config/files store store/sqlite", "github.com/rogpeppe/go-internal"},
 	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/rehearse/script", "config/decode config/document config/files", ""},
 	{"gateway/rehearse/record", "config/write rehearse rehearse/script", ""},
 	{"gateway/rehearse/stage", "config/decode event intake rehearse rehearse/script route schedule store webhook", "go.uber.org/zap"},
-	{"gateway/routing", "api/explain config dispatch expr intake rehearse route store", ""},
+	{"gateway/routing", "api/explain history config dispatch expr intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare lifetime metrics overlay routing timetable trial underway ui " +
+	{"gateway", "api api/access api/ask api/declare api/live api/steer backlog compare history lifetime metrics overlay reloads routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr intake route " +
 		"schedule schedule/cron " +

@@ -22,14 +22,17 @@ import (
 	"github.com/event-gateway/gateway/gateway/backlog"
 	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/config/files"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/lifetime"
 	"github.com/event-gateway/gateway/gateway/metrics"
 	"github.com/event-gateway/gateway/gateway/overlay"
+	"github.com/event-gateway/gateway/gateway/reloads"
 	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/schedule"
@@ -49,6 +52,11 @@ type Options struct {
 	Version string
 	// Ready, when set, is called once events are accepted.
 	Ready func()
+	// Refused is why the file cannot be in force. Then the revision is that was
+	// last, from the store in a folder, or in the one that the file names, until
+	// the file has been mended.
+	Refused config.Problems
+	Folder  string
 }
 
 // Gateway is one running gateway.
@@ -65,8 +73,8 @@ type Gateway struct {
 	dispatch  *dispatch.Dispatcher
 	intake    *intake.Intake
 	schedules *schedule.Runner
-	watcher   *config.Watcher // of the configuration's own file
-	referred  *config.Watcher // of what it refers to
+	watcher   *files.Watcher // of the configuration's own file
+	referred  *files.Watcher // of what it refers to
 	metrics   *metrics.Metrics
 	live      *live.Hub
 	public    net.Listener
@@ -81,14 +89,21 @@ type Gateway struct {
 	reloading sync.Mutex
 	running   context.Context
 	stopping  bool
-	reloads   reloadLog
+	reloads   reloads.Log
+	// lastGood: what is in force is not what the file says.
+	lastGood atomic.Bool
 }
 
 // New reads the configuration, opens the store and binds the listeners. It
 // starts nothing. Mistakes in the configuration come back as config.Problems.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{opts: o, log: o.Log, started: time.Now(), env: expr.New(), hooks: webhook.NewRegistry(), live: live.New()}
-	doc, problems := config.Load(o.ConfigPath, config.Options{Generate: true})
+	file, problems := config.Load(o.ConfigPath, config.Options{Generate: true})
+	doc := file
+	if len(o.Refused) > 0 {
+		doc, problems = history.LastGood(context.Background(), o.Folder, o.ConfigPath, config.Options{Generate: true})
+		g.lastGood.Store(true)
+	}
 	if problems.Failed() {
 		return nil, problems
 	}
@@ -100,7 +115,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.current.Store(snap)
-	g.assemble(doc)
+	g.assemble(file, doc)
 	return g, nil
 }
 
@@ -143,15 +158,18 @@ func (g *Gateway) open(doc *config.Document) (err error) {
 const dedupeWindow = 7 * 24 * time.Hour
 
 // assemble makes the parts that need the store.
-func (g *Gateway) assemble(doc *config.Document) {
+func (g *Gateway) assemble(file, doc *config.Document) {
 	g.backlog = backlog.New(g.store, g.log)
 	g.intake = intake.New(heard{g}, func() *intake.Rules { return g.current.Load().rules }, g.backlog.Pending, g.log.Named("intake"))
 	g.schedules = schedule.New(func() []*schedule.Schedule { return g.current.Load().schedules }, slots{g.store, g}, g.log.Named("schedule"))
-	g.watcher = config.NewWatcher(g.changed, config.WatchOptions{Degraded: func(err error) {
+	g.watcher = files.NewWatcher(g.changed, files.WatchOptions{Degraded: func(err error) {
 		g.log.Warn("the configuration is watched by polling alone", zap.Error(err))
 	}})
-	g.referred = config.NewWatcher(g.referredChanged, config.WatchOptions{})
+	g.referred = files.NewWatcher(g.referredChanged, files.WatchOptions{})
 	g.watch(doc, true, false)
+	if g.lastGood.Load() { // it is tried at once: who refused it read it earlier
+		g.watcher.SetFiles(file.Files, "")
+	}
 	g.metrics = metrics.New(g.status)
 }
 
@@ -226,9 +244,14 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 		}
 		return problems
 	}
-	result := api.ReloadResult{Revision: snap.revision, Differences: compare.Differences(&config.Config{}, snap.doc.Config), Problems: overlay.Problems(problems)}
-	g.reloads.add(result, true)
-	g.goLive(ctx, snap, result, "start")
+	result := api.ReloadResult{Revision: snap.revision, Differences: compare.Differences(&config.Config{}, snap.doc.Config), Problems: overlay.Problems(append(problems, g.opts.Refused...))}
+	g.reloads.Add(result, true)
+	reason := "start"
+	if g.lastGood.Load() {
+		reason = "last good"
+		g.log.Error("the file is refused: the last good revision is in force until it is mended", zap.String("revision", snap.revision), zap.Error(g.opts.Refused))
+	}
+	g.goLive(ctx, snap, result, reason)
 	return nil
 }
 
@@ -259,9 +282,10 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 	}
 	server := api.NewServer(api.New(api.Options{
 		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Schedules: g.board(),
-		Runs:    underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
-		Engines: underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
-		Status:  g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
+		Runs:      underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
+		Revisions: history.History{Store: g.store},
+		Engines:   underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
+		Status:    g.status, Metrics: g.metrics.Handler(g.log.Named("api")),
 		Log: g.log.Named("api"), Admin: g.admin.Addr().String(), Explain: g.explainer(), MaxBody: int64(g.current.Load().doc.Config.Server.MaxBody),
 		Tokens: func() []access.Token { return g.current.Load().tokens }, Live: g.live,
 	}), g.log.Named("api"))
@@ -316,7 +340,7 @@ func (g *Gateway) board() timetable.Board {
 }
 
 func (g *Gateway) explainer() routing.Explainer {
-	return routing.Explainer{Env: g.env, Events: g.store, History: routing.Kept{Store: g.store}, Live: func() *intake.Rules { return g.current.Load().rules }}
+	return routing.Explainer{Env: g.env, Events: g.store, History: routing.Kept{History: history.History{Store: g.store}}, Live: func() *intake.Rules { return g.current.Load().rules }}
 }
 
 // lateStore is the store for dispatch, which is made first because the store

@@ -31,18 +31,17 @@ func (g *Gateway) read(old *snapshot, whole bool) (*config.Document, config.Prob
 }
 
 // watch has the watchers look at what concerns them: one at the configuration's
-// own file and, while that is refused, at what it refers to, since the repair
+// own files and, while that is refused, at what it refers to, since the repair
 // may be there; the other at what the configuration in force refers to.
 func (g *Gateway) watch(read *config.Document, whole, refused bool) {
-	own, referred := read.Files[:1], read.Files[1:]
 	switch {
 	case whole && refused:
 		g.watcher.SetFiles(read.Files, read.FingerprintOf(read.Files))
 		return
 	case whole:
-		g.watcher.SetFiles(own, read.FingerprintOf(own))
+		g.watcher.SetFiles(read.Own, read.FingerprintOf(read.Own))
 	}
-	g.referred.SetFiles(referred, read.FingerprintOf(referred))
+	g.referred.SetFiles(read.Referred, read.FingerprintOf(read.Referred))
 }
 
 // carriesOn tells whether a snapshot differs from the one before in nothing but

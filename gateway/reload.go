@@ -4,56 +4,16 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"strings"
-	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/api"
+	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/overlay"
-	"github.com/event-gateway/gateway/gateway/store"
 )
-
-// reloadLog remembers how reloads went.
-type reloadLog struct {
-	mu                sync.Mutex
-	accepted, refused uint64
-	// last is the latest one of all of the configuration, referred the latest
-	// one since then of what it refers to.
-	last, referred *api.ReloadStatus
-}
-
-func (l *reloadLog) add(r api.ReloadResult, whole bool) *api.ReloadStatus {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r.Refused() {
-		l.refused++
-	} else {
-		l.accepted++
-	}
-	status := &api.ReloadStatus{At: time.Now().UTC(), OK: !r.Refused(), ReloadResult: r}
-	switch {
-	case !whole:
-		l.referred = status
-	case status.OK:
-		l.last, l.referred = status, nil
-	default:
-		l.last = status
-	}
-	return status
-}
-
-// shown is the reload to tell of: one that was refused before one that was not.
-// A secret that was swapped does not make up for a file that is broken.
-func (l *reloadLog) shown() *api.ReloadStatus {
-	if l.referred == nil || l.last != nil && !l.last.OK {
-		return l.last
-	}
-	return l.referred
-}
 
 // errStopping: a reload that came too late.
 var errStopping = errors.New("reload: the gateway is stopping")
@@ -92,13 +52,14 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 		if g.running.Err() != nil {
 			return result, errStopping
 		}
-		g.live.Tell(api.ReloadMessage(*g.reloads.add(result, whole)))
+		g.live.Tell(api.ReloadMessage(*g.reloads.Add(result, whole)))
 		g.log.Error("configuration refused, the old one stays", zap.String("reason", reason), zap.Error(problems))
 		return result, nil
 	}
 	result.Differences = compare.Differences(old.doc.Config, snap.doc.Config)
 	result.Revision, result.Changed = snap.revision, snap.revision != old.revision
-	status := g.reloads.add(result, whole)
+	status := g.reloads.Add(result, whole)
+	g.lastGood.CompareAndSwap(whole, false)
 	g.goLive(ctx, snap, result, reason)
 	g.live.Tell(api.ReloadMessage(*status))
 	if !snap.inherited {
@@ -156,7 +117,7 @@ func (g *Gateway) attempt(ctx context.Context, old *snapshot, doc *config.Docume
 
 // goLive puts a snapshot in force. Nothing in here can fail.
 func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadResult, reason string) {
-	g.current.Store(snap)
+	old := g.current.Swap(snap)
 	for _, a := range snap.doc.Aside {
 		g.log.Warn("entry set aside", zap.String("entry", a.Name), zap.Error(a.Problems))
 	}
@@ -170,9 +131,11 @@ func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadR
 		return // the same revision
 	}
 	// History is for people; a gateway that can't write it has worse trouble.
-	err := g.store.AddRevision(ctx, store.Revision{
-		Hash: snap.revision, At: time.Now(), Content: snap.doc.Text(), Difference: strings.Join(result.Differences, "; "),
-	})
+	step := history.Step{Now: snap.doc, Revision: snap.revision, Names: result.Differences, Reason: reason, By: access.In(ctx).Who()}
+	if old != nil && g.ready.Load() {
+		step.Before = old.doc
+	}
+	err := history.History{Store: g.store}.Add(ctx, step)
 	if err != nil && ctx.Err() == nil {
 		g.log.Warn("revision not kept", zap.Error(err))
 	}

@@ -36,12 +36,11 @@ func (g *Gateway) reasons(r api.StatusReport) (why []string) {
 }
 
 func (g *Gateway) configStatus(snap *snapshot) api.ConfigStatus {
-	g.reloads.mu.Lock()
-	defer g.reloads.mu.Unlock()
+	accepted, refused, last := g.reloads.Status()
 	return api.ConfigStatus{
 		File: snap.doc.Path, Revision: snap.revision, LoadedAt: snap.loadedAt.UTC(),
-		Accepted: g.reloads.accepted, Refused: g.reloads.refused, LastReload: g.reloads.shown(),
-		Made: len(snap.doc.Overlay), SetAside: overlay.SetAside(snap.doc),
+		Accepted: accepted, Refused: refused, LastReload: last,
+		LastGood: g.lastGood.Load(), Made: len(snap.doc.Overlay), SetAside: overlay.SetAside(snap.doc),
 	}
 }
 

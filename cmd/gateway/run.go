@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/event-gateway/gateway/cmd/gateway/daemon"
 	"github.com/event-gateway/gateway/cmd/gateway/process"
 	"github.com/event-gateway/gateway/cmd/gateway/report"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
@@ -22,7 +23,11 @@ import (
 )
 
 // runFlags are how the log is written, and where a CPU profile goes.
-type runFlags struct{ logFormat, logLevel, cpuProfile string }
+type runFlags struct{ logFormat, logLevel, cpuProfile, lastGood string }
+
+// inFile: the store of which the last good revision is taken is where the file
+// says.
+const inFile = "where the file says"
 
 func (a *app) runCommand() *cobra.Command {
 	var f runFlags
@@ -32,7 +37,10 @@ func (a *app) runCommand() *cobra.Command {
 accepted is kept, what runs gets time to end. A second one ends it at once.
 SIGHUP reads the configuration again; so does a change of the file.
 
-The exit code is 78 when the configuration is refused at the start.`,
+The exit code is 78 when the configuration is refused at the start. With
+--use-last-good the revision that was in force last is taken from the store
+instead, until the file has been mended; =FOLDER says where the store is, for
+files of which not even that can be read.`,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			stop, err := process.Profile(f.cpuProfile)
 			if err != nil {
@@ -44,6 +52,8 @@ The exit code is 78 when the configuration is refused at the start.`,
 	}
 	c.Flags().StringVar(&f.logFormat, "log-format", "", "json or console (default console on a terminal)")
 	c.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	c.Flags().StringVar(&f.lastGood, "use-last-good", "", "when the file is refused, take what was in force last, from the store (in this `folder`)")
+	c.Flags().Lookup("use-last-good").NoOptDefVal = inFile
 	c.Flags().StringVar(&f.cpuProfile, "cpuprofile", "", "write a CPU profile to this `file` (pprof)")
 	_ = c.Flags().MarkHidden("cpuprofile") // it fails for unknown flags alone
 	return c
@@ -63,7 +73,7 @@ func (a *app) run(ctx context.Context, f runFlags) error {
 	}
 	path, _ := a.configPath()
 	doc, problems := config.Load(path, config.Options{Generate: true})
-	if problems.Failed() {
+	if problems.Failed() && f.lastGood == "" {
 		return a.refuse(problems)
 	}
 	// Before New, so that no signal finds nobody waiting for it.
@@ -71,12 +81,16 @@ func (a *app) run(ctx context.Context, f runFlags) error {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	version := currentBuild().Version
-	g, err := gateway.New(gateway.Options{ConfigPath: path, Log: log, Version: version, Ready: func() { a.notify("READY=1") }})
+	o := gateway.Options{ConfigPath: path, Log: log, Version: version, Ready: func() { a.notify("READY=1") }}
+	if f.lastGood != inFile {
+		o.Folder = f.lastGood
+	}
+	g, err := daemon.New(o, f.lastGood != "")
 	if err != nil {
 		return a.refuse(err)
 	}
 	fmt.Fprint(a.err, screen.Block(problems.Text()))
-	if f.logFormat == logConsole {
+	if f.logFormat == logConsole && !problems.Failed() {
 		a.banner(version, doc)
 	}
 	return a.supervise(ctx, g, signals, log)
@@ -92,14 +106,14 @@ func (a *app) refuse(err error) error {
 	return &failure{code: exitConfig, cause: errors.New("the configuration is refused; nothing was started")}
 }
 
-// daemon is what run needs of the gateway.
-type daemon interface {
+// runner is what run needs of the gateway.
+type runner interface {
 	Run(ctx context.Context) error
 	Reload(ctx context.Context, reason string) (api.ReloadResult, error)
 }
 
 // supervise runs the gateway until it ends, and translates signals.
-func (a *app) supervise(ctx context.Context, d daemon, signals <-chan os.Signal, log *zap.Logger) error {
+func (a *app) supervise(ctx context.Context, d runner, signals <-chan os.Signal, log *zap.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
@@ -125,7 +139,7 @@ func (a *app) supervise(ctx context.Context, d daemon, signals <-chan os.Signal,
 
 // reload has the gateway read its configuration; it logs itself what came of
 // it, unless it could not even try.
-func reload(ctx context.Context, d daemon, log *zap.Logger) {
+func reload(ctx context.Context, d runner, log *zap.Logger) {
 	if _, err := d.Reload(ctx, "SIGHUP"); err != nil && ctx.Err() == nil {
 		log.Error("reload", zap.Error(err))
 	}

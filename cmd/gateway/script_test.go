@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/route"
 	"github.com/event-gateway/gateway/gateway/routing"
@@ -65,7 +67,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			b := newBackend()
 			done, dead := b.deliveries[0].ID(), b.deliveries[1].ID()
-			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Runs: going{done, dead}, Engines: printing{}, Explain: explaining(b), Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
+			admin := httptest.NewServer(api.New(api.Options{Reader: b, Operator: b, Overlay: made{}, Schedules: plan{}, Runs: going{done, dead}, Engines: printing{}, Explain: explaining(b), Revisions: past(), Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0"}))
 			locked := httptest.NewServer(api.New(api.Options{
 				Reader: b, Operator: b, Status: b.status, Log: zap.NewNop(), Admin: "127.0.0.1:0",
 				Tokens: func() []access.Token {
@@ -329,18 +331,68 @@ func explaining(b *backend) routing.Explainer {
 		{Name: "unsure", Events: []string{"*"}, When: "event.data.none.more == 1", Engine: "exec", Workflow: "notify"},
 		{Name: "note", Events: []string{"note"}, Engine: "exec", Workflow: "note"},
 	}, env, &route.Counters{})
-	return routing.Explainer{Env: env, Events: b, History: past{}, Live: func() *intake.Rules { return &intake.Rules{Table: now, Revision: "cafe0123beef"} }}
+	return routing.Explainer{Env: env, Events: b, History: bygone{}, Live: func() *intake.Rules { return &intake.Rules{Table: now, Revision: "cafe0123beef"} }}
 }
 
-// past is a revision of the past.
-type past struct{}
+// bygone is a revision of the past.
+type bygone struct{}
 
-func (past) Document(_ context.Context, prefix string) (string, *config.Document, config.Problems, error) {
+func (bygone) Document(_ context.Context, prefix string) (string, *config.Document, config.Problems, error) {
 	if !strings.HasPrefix("0123abcd4567", prefix) {
 		return "", nil, nil, explain.ErrRevision
 	}
 	doc, problems := config.Parse("gateway.yaml", []byte("version: 1\nengines: {exec: {plugin: x}}\nroutes: {old: {events: [github.push], match: {data.ref: refs/heads/old}, run: exec/old}}\n"), config.Options{})
 	return "0123abcd4567", doc, problems, nil
+}
+
+// past is the history of three configurations, of which the last is in force.
+func past() history.History {
+	kept := &memory{}
+	h := history.History{Store: kept}
+	const first = "version: 1\nengines: {exec: {plugin: ./exec, config: {dir: ./a}}}\nroutes:\n  deploy-main: {events: [push], run: exec/deploy, when: event.data.ok}\n"
+	second := strings.NewReplacer("./a", "./b", "event.data.ok", "event.data.fine").Replace(first)
+	var before *config.Document
+	for i, step := range []struct{ text, reason, by, overlay string }{
+		{first, "start", "", ""}, {second, "file", "", ""},
+		{second, "api", "ops", "routes:\n  a-w:\n    events: [a]\n    run: exec/w\n    with: {password: hunter2}\n"},
+	} {
+		var made []config.Entry
+		if step.overlay != "" {
+			made = append(made, config.Entry{Name: "routes.a-w", Text: []byte(step.overlay)})
+		}
+		doc, _ := config.Parse("gateway.yaml", []byte(step.text), config.Options{Overlay: made})
+		_ = h.Add(context.Background(), history.Step{Before: before, Now: doc, Revision: doc.Revision[:12], Reason: step.reason, By: step.by})
+		kept.all[i].At = time.Date(2040, 1, 1, 10+i, 0, 0, 0, time.UTC)
+		before = doc
+	}
+	return h
+}
+
+// memory is a store of revisions.
+type memory struct{ all []store.Revision }
+
+func (m *memory) AddRevision(_ context.Context, r store.Revision) error {
+	r.N = int64(len(m.all) + 1)
+	m.all = append(m.all, r)
+	return nil
+}
+
+func (m *memory) Revisions(_ context.Context, p store.Page) (list []store.Revision, err error) {
+	for _, r := range slices.Backward(m.all) {
+		if (p.Before == 0 || r.N < p.Before) && len(list) < p.Limit {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+func (m *memory) Revision(_ context.Context, hash string) (store.Revision, error) {
+	for _, r := range slices.Backward(m.all) {
+		if strings.HasPrefix(r.Hash, hash) {
+			return r, nil
+		}
+	}
+	return store.Revision{}, store.ErrNotFound
 }
 
 // printing is an engine that printed two lines.

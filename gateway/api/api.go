@@ -17,6 +17,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/explain"
 	"github.com/event-gateway/gateway/gateway/api/live"
+	"github.com/event-gateway/gateway/gateway/api/revisions"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -54,24 +55,22 @@ type Options struct {
 	Reader   Reader
 	Operator Operator
 	Overlay  declare.Overlay
-	// Schedules are steered through this, runs answered and cancelled, engines
-	// looked at.
+	// Schedules are steered through this, runs answered and cancelled; the others
+	// are looked at.
 	Schedules steer.Schedules
 	Runs      runs.Runs
-	// Explain tells why events take routes, or do not.
-	Explain explain.Explainer
-	Engines engines.Engines
-	Status  Status
+	Explain   explain.Explainer
+	Engines   engines.Engines
+	Revisions revisions.Revisions
+	Status    Status
 	// Metrics is the page that Prometheus scrapes; nil: there is none.
 	Metrics http.Handler
 	Log     *zap.Logger
-	// Admin is the address that the listener has, host:port. Requests must
-	// name its host, or a loopback one.
+	// Admin is the listener's host:port. Requests name that host, or a loopback one.
 	Admin string
 	// Live tells what happens; nil: nothing does.
 	Live *live.Hub
-	// Tokens that count at this moment; without any, who reaches the listener
-	// may do everything.
+	// Tokens that count; without any, who reaches the listener may do everything.
 	Tokens func() []access.Token
 	// MaxBody bounds a request's body, in bytes; 1 MiB when zero.
 	MaxBody int64
@@ -155,6 +154,7 @@ func (s *server) routes() http.Handler {
 		runs.Endpoints(s.Runs, s.logChange),
 		engines.Endpoints(s.Engines),
 		explain.Endpoints(s.Explain),
+		revisions.Endpoints(s.Revisions),
 	} {
 		for pattern, h := range endpoints {
 			handle(pattern, s.answer(part(h)))

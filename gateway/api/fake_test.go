@@ -17,6 +17,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/explain"
+	"github.com/event-gateway/gateway/gateway/api/revisions"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 	"github.com/event-gateway/gateway/gateway/event"
@@ -184,7 +185,7 @@ func serve(f *fake, admin string) (*server, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
 	status := func() StatusReport { return f.report }
 	s := newServer(Options{
-		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Runs: fakeRuns{f}, Engines: fakeEngines{}, Explain: fakeExplainer{}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
+		Reader: f, Operator: f, Overlay: f, Schedules: fakeSchedules{f}, Runs: fakeRuns{f}, Engines: fakeEngines{}, Explain: fakeExplainer{}, Revisions: fakeRevisions{f}, Status: status, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Log: zap.New(core), Admin: admin, MaxBody: 512,
 		Tokens: func() []access.Token { return f.tokens },
 	})
 	s.now = func() time.Time { return noon }
@@ -258,6 +259,46 @@ func (f fakeRuns) Answer(_ context.Context, seq int64, answer json.RawMessage) e
 }
 
 func (f fakeRuns) Cancel(_ context.Context, seq int64) error { return f.change("cancel", seq) }
+
+// fakeRevisions are three; the oldest says how the gateway started.
+type fakeRevisions struct{ *fake }
+
+func (f fakeRevisions) all() []revisions.Revision {
+	return []revisions.Revision{
+		{Cursor: 7, Revision: "c3", At: noon, Reason: "api", By: "ops", Differences: []string{"routes: +page"},
+			Changes: revisions.Changes{Changes: []revisions.Change{{Path: "routes.page", Kind: "added", To: `{"run":"w"}`}}}},
+		{Cursor: 5, Revision: "b2", At: noon.Add(-time.Hour), Reason: "file", Changes: revisions.Changes{
+			Changes: []revisions.Change{{Path: "engines.exec.config.dir", Kind: "changed", From: `"./a"`, To: `"./b"`}}, More: 3}},
+		{Cursor: 1, Revision: "a1", At: noon.Add(-2 * time.Hour), Reason: "start", Changes: revisions.Changes{Changes: []revisions.Change{}}},
+	}
+}
+
+func (f fakeRevisions) List(_ context.Context, before int64, limit int) (list []revisions.Revision, err error) {
+	for _, r := range f.all() {
+		if (before == 0 || r.Cursor < before) && len(list) < limit {
+			list = append(list, r)
+		}
+	}
+	return list, f.err
+}
+
+func (f fakeRevisions) Show(_ context.Context, name string) (revisions.RevisionText, error) {
+	for _, r := range f.all() {
+		if r.Revision == name {
+			return revisions.RevisionText{Revision: r, Files: []revisions.ConfigText{{Name: "gateway.yaml", Text: "version: 1\n", Starred: true}},
+				Overlay: []revisions.ConfigText{}, Values: map[string]any{"routes": map[string]any{}}}, f.err
+		}
+	}
+	return revisions.RevisionText{}, store.ErrNotFound
+}
+
+func (f fakeRevisions) Diff(ctx context.Context, from, to string) (revisions.Difference, error) {
+	a, err := f.Show(ctx, from)
+	if err != nil {
+		return revisions.Difference{}, err
+	}
+	return revisions.Difference{From: a.Revision.Revision, To: to, Changes: f.all()[1].Changes, Text: "--- gateway.yaml\n"}, nil
+}
 
 // fakeEngines has one that printed three lines.
 type fakeEngines struct{}

@@ -24,6 +24,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/declare"
 	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/explain"
+	"github.com/event-gateway/gateway/gateway/api/revisions"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/api/steer"
 )
@@ -212,7 +213,7 @@ func schemas(t *testing.T, more map[string]map[string]any) object {
 		Submission{}, Accepted{}, Triggered{}, EventList{}, DeliveryList{}, StatusReport{}, ReloadResult{}, ReloadStatus{}, readiness{}, Problem{},
 		declare.Subscription{}, declare.Scheduled{}, declare.Report{},
 		steer.Fired{}, steer.Interval{}, steer.Backfill{},
-		runs.RunList{}, engines.EngineLog{}, explain.Explanation{},
+		runs.RunList{}, engines.EngineLog{}, explain.Explanation{}, revisions.RevisionList{}, revisions.RevisionText{}, revisions.Difference{},
 	} {
 		m.schema(reflect.TypeOf(v))
 	}
@@ -329,7 +330,7 @@ func comments(t *testing.T) map[string]string {
 		}
 	}
 	var files []string
-	for _, pattern := range []string{"*.go", "ask/*.go", "declare/*.go", "steer/*.go", "runs/*.go", "engines/*.go", "explain/*.go", "../rehearse/*.go"} {
+	for _, pattern := range []string{"*.go", "ask/*.go", "declare/*.go", "steer/*.go", "runs/*.go", "engines/*.go", "explain/*.go", "revisions/*.go", "../rehearse/*.go"} {
 		more, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

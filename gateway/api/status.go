@@ -47,6 +47,9 @@ type ConfigStatus struct {
 	Accepted   uint64        `json:"accepted"`
 	Refused    uint64        `json:"refused"`
 	LastReload *ReloadStatus `json:"last_reload,omitempty"`
+	// LastGood: the file was refused at the start, and is not in force; the
+	// revision is that was live last.
+	LastGood bool `json:"last_good,omitempty"`
 	// Made is how many entries were made while the gateway ran, SetAside those
 	// of them that are not in force.
 	Made     int                `json:"made,omitempty"`
@@ -238,6 +241,9 @@ func (s *server) healthz(*http.Request) (reply, error) {
 }
 
 func degraded(report StatusReport) (names []string) {
+	if report.Config.LastGood {
+		names = append(names, "config: the last good revision is in force, the file is refused")
+	}
 	for _, e := range report.Config.SetAside {
 		names = append(names, e.Name+": set aside")
 	}

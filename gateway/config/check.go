@@ -14,6 +14,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
 	"github.com/event-gateway/gateway/gateway/config/files"
+	"github.com/event-gateway/gateway/gateway/config/slip"
 )
 
 // checker finds what is wrong with values that are each well formed, and
@@ -63,6 +64,11 @@ func (c *checker) warn(path, message, hint string) {
 		p.Severity = Warning
 	}
 	c.problems = append(c.problems, p)
+}
+
+// place says where a path stands, for a problem at another one.
+func (c *checker) place(path, seen string) string {
+	return c.doc.file.Place(path, c.doc.file.Name(seen))
 }
 
 func (c *checker) absolute(path string) string {
@@ -121,12 +127,6 @@ func (c *checker) address(path, text string) bool {
 		c.report(path, fmt.Sprintf("want an address like 127.0.0.1:8080 or :8080, got %s", c.quote(path, text)), "")
 	}
 	return !bad
-}
-
-func isLoopback(address string) bool {
-	host, _, _ := net.SplitHostPort(address)
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 func (c *checker) engines() {
@@ -215,7 +215,11 @@ func (c *checker) route(name string) {
 		c.report(path+".concurrency", "order strict means one at a time", "leave concurrency out, or write order: none")
 	}
 	c.inherit(path+".retry", &r.Retry)
-	c.slips(path, r)
+	match := make(map[string][]any, len(r.Match))
+	for place, values := range r.Match {
+		match[place] = values
+	}
+	slip.Find(slip.Route{Path: path, Match: match, With: r.With}, c.doc.file.Has, c.warn)
 	c.doc.Config.Routes[name] = r
 }
 
@@ -255,12 +259,12 @@ func (c *checker) target(path string, t *Target) {
 // wrongly has its own problems.
 func (c *checker) engine(path, name string) {
 	names := c.doc.file.Keys("engines")
-	if slices.Contains(names, name) {
+	if slices.Contains(names, name) || c.doc.partial {
 		return
 	}
 	hint := "no engines are defined"
 	if near := decode.Nearest(name, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q? defined at line %d", near, c.doc.file.Line("engines."+near))
+		hint = fmt.Sprintf("did you mean %q? defined at %s", near, c.place("engines."+near, path))
 	} else if len(names) > 0 {
 		hint = "defined are: " + strings.Join(names, ", ")
 	}

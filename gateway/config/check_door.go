@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/event-gateway/gateway/gateway/config/decode"
 	"github.com/event-gateway/gateway/gateway/config/files"
 )
 
@@ -21,9 +20,9 @@ func (c *checker) challenge(path string, ch *Challenge) {
 		}
 	}
 	if c.doc.file.Has(path + ".token") {
-		if weak := ch.Token.weakness(); weak != "" {
+		if weak := ch.Token.Weakness(); weak != "" {
 			c.report(path+".token", "the token "+weak, "")
-		} else if ch.Token.origin == decode.Literal {
+		} else if ch.Token.Literal() {
 			c.warn(path+".token", "the token is in the file itself", "write ${env:NAME} or ${file:path}")
 		}
 	}

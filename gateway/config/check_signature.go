@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
+	"github.com/event-gateway/gateway/gateway/config/value"
 )
 
 // token checks that what is said about a token is where it is and no more.
@@ -25,7 +26,7 @@ func (c *checker) signature(path string, s *Signature) {
 		names[path+".id.header"] = s.ID.Header
 	}
 	for at, name := range names {
-		if name != "" && !isHeader(name) {
+		if name != "" && !value.IsHeader(name) {
 			c.report(at, c.quote(at, name)+" is not a header name", "")
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/event-gateway/gateway/gateway/config/decode"
+	"github.com/event-gateway/gateway/gateway/config/value"
 )
 
 func (c *checker) webhooks() {
@@ -20,11 +20,11 @@ func (c *checker) webhooks() {
 		if w.Path == "" {
 			w.Path = "/webhooks/" + name
 		}
-		if !isURLPath(w.Path) {
+		if !value.IsURLPath(w.Path) {
 			c.report(path+".path", "want a path like /hooks/partner: letters, digits and -._~ between single slashes", "")
 		}
 		if other, ok := taken[w.Path]; ok {
-			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", c.quote(path+".path", w.Path), other), fmt.Sprintf("defined at line %d", c.doc.file.Line("webhooks."+other)))
+			c.report(path+".path", fmt.Sprintf("%s is already the path of webhook %q", c.quote(path+".path", w.Path), other), "defined at "+c.place("webhooks."+other, path))
 		}
 		taken[w.Path] = name
 		c.scheme(path, &w)
@@ -34,19 +34,6 @@ func (c *checker) webhooks() {
 		c.schema(path, &w)
 		c.doc.Config.Webhooks[name] = w
 	}
-}
-
-func isURLPath(path string) bool {
-	segments := strings.Split(path, "/")
-	if len(segments) < 2 || segments[0] != "" {
-		return false
-	}
-	for _, s := range segments[1:] {
-		if s == "." || s == ".." || !consistsOf(s, "-._~") {
-			return false
-		}
-	}
-	return true
 }
 
 // scheme checks that a webhook has what its scheme needs and nothing that the
@@ -60,7 +47,7 @@ func (c *checker) scheme(path string, w *Webhook) {
 		if len(w.Secrets) > 0 {
 			c.report(path+".secrets", "scheme none checks no secret", "remove the secrets, or choose a scheme")
 		}
-		if len(w.Allow) == 0 && !isLoopback(c.doc.Config.Server.Listen) {
+		if len(w.Allow) == 0 && !value.IsLoopback(c.doc.Config.Server.Listen) {
 			c.report(path, fmt.Sprintf("scheme none on the public address %s needs allow", c.doc.Config.Server.Listen), "list the networks that may send")
 		}
 		return
@@ -92,13 +79,13 @@ func (c *checker) secrets(path string, w *Webhook) {
 	usable, sound := []Key{}, true
 	for i, key := range w.Secrets {
 		at := fmt.Sprintf("%s.secrets[%d]", path, i)
-		if key.Value.dropped || c.reported(at) {
+		if key.Value.Dropped() || c.reported(at) {
 			continue
 		}
-		if weak := key.Value.weakness(); weak != "" {
-			c.report(at, "the secret "+weak, key.Value.elsewhere())
+		if weak := key.Value.Weakness(); weak != "" {
+			c.report(at, "the secret "+weak, elsewhere(key.Value))
 			sound = false
-		} else if key.Value.origin == decode.Literal && !isPublicKey(w.Scheme, key.Value) {
+		} else if key.Value.Literal() && !isPublicKey(w.Scheme, key.Value) {
 			c.warn(at, "the secret is in the file itself", "write ${env:NAME} or ${file:path}")
 		}
 		key.position = i
@@ -112,6 +99,14 @@ func (c *checker) secrets(path string, w *Webhook) {
 	case len(usable) > 0 && sound && !slices.ContainsFunc(usable, func(k Key) bool { return !expired(k) }):
 		c.warn(path+".secrets", "every secret has expired", "nothing can be verified any more")
 	}
+}
+
+// elsewhere is where a secret had better be that stands in the file itself.
+func elsewhere(s Secret) string {
+	if !s.Literal() {
+		return ""
+	}
+	return "write ${env:NAME} or ${file:path}"
 }
 
 // isPublicKey tells of a webhook's secrets those that are none.
@@ -138,20 +133,11 @@ func (c *checker) headers(path string, w Webhook) {
 		}
 		isSignature := w.Signature != nil && strings.EqualFold(name, w.Signature.Header)
 		switch {
-		case !isHeader(name):
+		case !value.IsHeader(name):
 			c.report(at, c.quote(at, name)+" is not a header name", "")
 		case slices.Contains([]string{"authorization", "proxy-authorization", "cookie", "x-hub-signature", "x-hub-signature-256"}, name) || isSignature:
 			c.report(at, fmt.Sprintf("%s is a credential and never kept", name), "")
 		}
 		w.Headers[i] = name
 	}
-}
-
-func isHeader(name string) bool { return consistsOf(name, "!#$%&'*+-.^_`|~") }
-
-// consistsOf reports whether there is nothing in s but letters and digits of
-// ASCII and the others given, and at least one of these.
-func consistsOf(s, others string) bool {
-	const alnum = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	return s != "" && strings.Trim(s, alnum+others) == ""
 }

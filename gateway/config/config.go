@@ -34,8 +34,8 @@ var sources embed.FS
 // Sources are those of the structs, for their comments.
 func Sources() fs.FS { return sources }
 
-// Config is the whole file. Relative paths in it have been made absolute from
-// the file's folder, defaults are filled in, and references are resolved.
+// Config is the whole file, with what it includes. Relative paths in it have
+// been made absolute from the file's folder, defaults are filled in, and references are resolved.
 type Config struct {
 	Version   int                 `yaml:"version" required:"true"`               // of the format: always `1`
 	Server    Server              `yaml:"server"`                                // where the gateway listens
@@ -45,8 +45,8 @@ type Config struct {
 	Schedules map[string]Schedule `yaml:"schedules" aka:"crons,timers"`          // events by the clock, by name
 	Defaults  Defaults            `yaml:"defaults"`                              // for routes that do not say otherwise
 	Routes    map[string]Route    `yaml:"routes" aka:"rules,triggers,workflows"` // which events start which workflow, by name
-
-	_ struct{} `later:"include"`
+	// files that add entries: `[routes.d/*.yaml]`, see [include](#include)
+	Include []string `yaml:"include" aka:"includes,import,imports"`
 }
 
 // Server says where the gateway listens.

@@ -11,4 +11,6 @@ type (
 	Rate     = value.Rate
 	Throttle = value.Throttle
 	Target   = value.Target
+	Secret   = value.Secret
+	Hashed   = value.Hashed
 )

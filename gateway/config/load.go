@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
@@ -34,9 +35,12 @@ type Document struct {
 	// Config is what the file says. It is complete only when loading it
 	// reported no error.
 	Config *Config
-	// Revision is the SHA-256 in hex of the file's text, of references, not of
-	// what they resolve to, and of what is laid over it.
+	// Revision is the SHA-256 in hex of the text of the file and of those it
+	// includes, of references, not of what they resolve to, and of what is laid
+	// over it.
 	Revision string
+	// Digest is the same without what is laid over it.
+	Digest string
 	// Overlay is all that was laid over the file, and Aside what of it is not in
 	// force.
 	Overlay []Entry
@@ -44,14 +48,17 @@ type Document struct {
 	// Fingerprint changes whenever the file or a file it refers to does.
 	Fingerprint string
 	// Files are the absolute paths of all files that were read or looked for,
-	// the configuration first.
-	Files []string
+	// the configuration first. Own are those of them that the text consists of,
+	// with the lists of what there is to include, Referred all others.
+	Files, Own, Referred []string
 
-	file  *document.File
-	text  []byte
-	set   *files.Set
-	opts  Options
-	again bool
+	file     *document.File
+	included []*included
+	partial  bool            // not all that is included could be read
+	made     map[string]bool // what the overlay has in force
+	set      *files.Set
+	opts     Options
+	again    bool
 }
 
 // Problem reports an error at a path such as routes.deploy-main.when or
@@ -67,10 +74,6 @@ func (d *Document) Problem(path, message, hint string) Problem {
 func (d *Document) ProblemIn(path string, line, col int, message, hint string) Problem {
 	return d.file.ProblemIn(path, line, col, message, hint)
 }
-
-// Text is the file, and what is laid over it, as it may be kept and shown:
-// references are not resolved, and literal secrets are starred out.
-func (d *Document) Text() []byte { return []byte(d.file.Shown()) }
 
 // Options say how a configuration is loaded. The zero value is that of a
 // reload without generated secrets.
@@ -88,27 +91,17 @@ type Options struct {
 // Load reads a configuration and reports everything wrong with it, sorted by
 // place. The document is never nil: even a broken one says which files to
 // watch for its repair.
-func Load(path string, opts Options) (*Document, Problems) {
-	set := files.NewSet()
-	text, err := set.Read(absolute(path))
-	if err != nil {
-		doc := &Document{Path: path, Config: &Config{}}
-		doc.file, _ = document.Parse(path, nil)
-		doc.stamp(nil, set)
-		return doc, Problems{{File: path, Message: files.Reason(err), Severity: Error}}
-	}
-	return parse(path, text, set, opts)
-}
+func Load(path string, opts Options) (*Document, Problems) { return parse(path, files.NewSet(), opts) }
 
 // Parse is Load for text that has been read already; path says where its
 // relative paths start from.
 func Parse(path string, text []byte, opts Options) (*Document, Problems) {
 	set := files.NewSet()
 	set.Put(absolute(path), text)
-	return parse(path, text, set, opts)
+	return parse(path, set, opts)
 }
 
-func parse(path string, text []byte, set *files.Set, opts Options) (*Document, Problems) {
+func parse(path string, set *files.Set, opts Options) (*Document, Problems) {
 	if opts.Env == nil {
 		opts.Env = os.LookupEnv
 	}
@@ -117,19 +110,22 @@ func parse(path string, text []byte, set *files.Set, opts Options) (*Document, P
 	}
 	now := opts.Now()
 	opts.Now = func() time.Time { return now } // the same if it is read anew
-	doc := &Document{Path: path, Config: &Config{}, Overlay: opts.Overlay, opts: opts}
+	doc := &Document{Path: path, Config: &Config{}, Overlay: opts.Overlay, Own: []string{absolute(path)}, made: map[string]bool{}, opts: opts}
+	text, err := set.Read(absolute(path))
 	defer doc.stamp(text, set)
 	var problems Problems
-	if doc.file, problems = document.Parse(path, text); len(problems) > 0 {
-		return doc, problems
+	if doc.file, problems = document.Parse(path, text); err != nil {
+		return doc, Problems{{File: path, Message: files.Reason(err), Severity: Error}}
 	}
-	if problems = doc.version(); len(problems) > 0 {
+	if problems = append(problems, version(doc.file)...); len(problems) > 0 {
 		return doc, problems
 	}
 	dir := filepath.Dir(absolute(path))
 	refs := decode.References{Dir: dir, Files: set, Env: opts.Env, NoSecrets: opts.NoSecrets, Generate: opts.Generate}
 	problems = decode.Into(doc.Config, doc.file, refs)
 	c := &checker{doc: doc, dir: dir, opts: opts, files: set, decoded: problems}
+	problems = append(problems, doc.include(c, refs)...)
+	c.decoded = problems
 	problems = append(problems, c.check()...)
 	if !problems.Failed() {
 		problems = append(problems, doc.overlay(c, refs)...)
@@ -150,6 +146,10 @@ func absolute(path string) string {
 func (d *Document) stamp(text []byte, set *files.Set) {
 	whole := sha256.New()
 	_, _ = whole.Write(text)
+	for _, in := range d.included {
+		fmt.Fprintf(whole, "\x00include %s\x00%s", in.name, in.text)
+	}
+	d.Digest = hex.EncodeToString(whole.Sum(nil))
 	for _, e := range d.Overlay {
 		if d.Made(e.Name) {
 			fmt.Fprintf(whole, "\x00%s\x00%s", e.Name, e.Text)
@@ -157,8 +157,13 @@ func (d *Document) stamp(text []byte, set *files.Set) {
 	}
 	d.Revision = hex.EncodeToString(whole.Sum(nil))
 	d.Files, d.Fingerprint = set.Paths(), set.Fingerprint(set.Paths())
-	d.text, d.set = text, set
-	set.Forget()
+	for _, path := range d.Files {
+		if !slices.Contains(d.Own, path) {
+			d.Referred = append(d.Referred, path)
+		}
+	}
+	d.set = set
+	set.Forget(d.Own)
 }
 
 // FingerprintOf is the fingerprint of some of the files.
@@ -167,7 +172,7 @@ func (d *Document) FingerprintOf(paths []string) string { return d.set.Fingerpri
 // Again reads the files that the document refers to once more, for the same
 // text: whatever has become of its own file.
 func (d *Document) Again(opts Options) (*Document, Problems) {
-	doc, problems := Parse(d.Path, d.text, opts)
+	doc, problems := parse(d.Path, d.set.Again(d.Own), opts)
 	doc.again = true
 	return doc, problems
 }
@@ -177,21 +182,14 @@ func (d *Document) Rereads() bool { return d.again }
 
 // version looks at the version before anything else: a file for another
 // version would only produce misleading problems.
-func (d *Document) version() Problems {
-	for _, e := range d.file.Entries(d.file.Root()) {
+func version(file *document.File) Problems {
+	if file.Root() == nil {
+		return nil
+	}
+	for _, e := range file.Entries(file.Root()) {
 		if n := document.Resolve(e.Value); e.Key.Value == "version" && n.ShortTag() == "!!int" && n.Value != "1" {
-			return Problems{d.Problem("version", fmt.Sprintf("this gateway understands version 1, not %s", n.Value), "")}
+			return Problems{file.Problem("version", fmt.Sprintf("this gateway understands version 1, not %s", n.Value), "")}
 		}
 	}
 	return nil // absent or not a number: reported with all the rest
 }
-
-// A Watcher notices changes of files: all of a document's or some. Tell it about
-// each document that is loaded, sound or not.
-type (
-	Watcher      = files.Watcher
-	WatchOptions = files.WatchOptions
-)
-
-// NewWatcher returns a watcher without files; see [files.NewWatcher].
-func NewWatcher(onChange func(), opts WatchOptions) *Watcher { return files.NewWatcher(onChange, opts) }

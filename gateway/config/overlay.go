@@ -7,7 +7,6 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/config/decode"
 	"github.com/event-gateway/gateway/gateway/config/document"
-	"github.com/event-gateway/gateway/gateway/config/files"
 )
 
 // Entry is one route or schedule that was made while the gateway ran: a
@@ -37,7 +36,7 @@ type Addition struct {
 
 // Made tells whether a route or schedule that is in force, such as
 // routes.deploy-main, was made while the gateway ran.
-func (d *Document) Made(name string) bool { return d.file.Joined(name) }
+func (d *Document) Made(name string) bool { return d.made[name] }
 
 // Written is what the file itself has at a path, as JSON would have it:
 // references as they are written, and literal secrets redacted.
@@ -74,9 +73,7 @@ func (d *Document) SetAside(problems Problems) (*Document, Problems) {
 func (d *Document) anew(change func(*Options)) (*Document, Problems) {
 	opts := d.opts
 	change(&opts)
-	set := files.NewSet() // what the former has read of other files it has let go of
-	set.Put(absolute(d.Path), d.text)
-	doc, problems := parse(d.Path, d.text, set, opts)
+	doc, problems := parse(d.Path, d.set.Again(d.Own), opts)
 	doc.again = d.again
 	return doc, problems
 }
@@ -111,13 +108,14 @@ func (d *Document) overlay(c *checker, refs decode.References) (warnings Problem
 // add lays one entry over the file, or nothing of it.
 func (d *Document) add(e Entry, part *document.File, holds Addition, c *checker) Problems {
 	if d.file.Has(e.Name) {
-		return Problems{part.Problem(e.Name, fmt.Sprintf("the file has an entry of this name, at line %d, and counts", d.file.Line(e.Name)), "")}
+		return Problems{part.Problem(e.Name, fmt.Sprintf("the file has an entry of this name, at %s, and counts", d.file.Place(e.Name, d.Path)), "")}
 	}
 	section, name, _ := strings.Cut(e.Name, ".")
 	route, isRoute := holds.Routes[name]
 	schedule, isSchedule := holds.Schedules[name]
 	alone := len(holds.Routes)+len(holds.Schedules) == 1
 	d.file.Join(e.Name, part)
+	d.made[e.Name] = true
 	switch {
 	case alone && isRoute && section == "routes":
 		lay(&d.Config.Routes, name, route, c, c.route)
@@ -128,6 +126,7 @@ func (d *Document) add(e Entry, part *document.File, holds Addition, c *checker)
 	}
 	if c.problems.Failed() {
 		d.file.Leave(e.Name)
+		delete(d.made, e.Name)
 	}
 	return c.problems
 }

@@ -61,8 +61,12 @@ func TestOverlay(t *testing.T) {
 	if p := doc.Problem("routes.own.events[0]", "m", ""); p.File != "gateway.yaml" || p.Line != 6 {
 		t.Errorf("a problem in the file is at %s", p)
 	}
-	if text := string(doc.Text()); !strings.HasPrefix(text, under) || !strings.HasSuffix(text, "\n---\n"+route+"\n---\n"+schedule) {
-		t.Errorf("kept as\n%s", text)
+	files, overlay := doc.Texts()
+	if diff := cmp.Diff([]Text{{Name: "routes.pay", Text: route}, {Name: "schedules.daily", Text: schedule}}, overlay); diff != "" {
+		t.Errorf("overlay as it is kept: %s", diff)
+	}
+	if diff := cmp.Diff([]Text{{Name: "gateway.yaml", Text: under}}, files); diff != "" {
+		t.Errorf("file as it is kept: %s", diff)
 	}
 }
 

@@ -49,6 +49,6 @@ func (c *checker) tls(path string, t *TLS) {
 		if err == nil && len(bytes.TrimSpace(text)) == 0 {
 			c.report(path+f.key, "file "+written+": is empty", "")
 		}
-		*f.into = Secret{text: new(string(text)), origin: decode.Reference}
+		f.into.Receive(decode.Text{Value: string(text), Origin: decode.Reference})
 	}
 }

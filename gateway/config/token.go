@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
-	"github.com/event-gateway/gateway/gateway/config/decode"
+	"github.com/event-gateway/gateway/gateway/config/value"
 )
 
 // Token lets whoever holds it call the admin listener.
@@ -12,30 +12,6 @@ type Token struct {
 	Role  string `yaml:"role" required:"true" enum:"read,send,operate" aka:"scope,permission"` // what its holder may do
 	Token Hashed `yaml:"token" required:"true" aka:"secret,value"`                             // at least 16 bytes, no two the same
 }
-
-// Hashed is a secret that is only ever compared: of its text no more is kept
-// than a SHA-256.
-type Hashed struct {
-	sum    [sha256.Size]byte
-	weak   string
-	origin decode.Origin
-}
-
-// Receive digests a text from the file.
-func (h *Hashed) Receive(t decode.Text) {
-	var s Secret
-	s.Receive(t)
-	*h = Hashed{sum: sha256.Sum256([]byte(t.Value)), weak: s.weakness(), origin: t.Origin}
-}
-
-// Sum is the digest of the text.
-func (h Hashed) Sum() [sha256.Size]byte { return h.sum }
-
-// Format prints [redacted] for every verb: a digest could be compared with.
-func (h Hashed) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
-
-// MarshalText returns [redacted]; JSON and loggers use it.
-func (h Hashed) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // tokens checks who may call the admin listener.
 func (c *checker) tokens(tokens map[string]Token) {
@@ -45,23 +21,23 @@ func (c *checker) tokens(tokens map[string]Token) {
 		if !c.doc.file.Has(path) || c.reported(path) {
 			continue
 		}
-		other, again := taken[t.sum]
+		other, again := taken[t.Sum()]
 		switch {
-		case t.weak != "":
-			c.report(path, "the token "+t.weak, "")
-		case again && t.origin != decode.Unknown:
+		case t.Weakness() != "":
+			c.report(path, "the token "+t.Weakness(), "")
+		case again && t.Known():
 			c.report(path, fmt.Sprintf("is the token of %q as well: nobody could tell them apart", other), "")
-		case t.origin == decode.Literal:
+		case t.Literal():
 			c.warn(path, "the token is in the file itself", "write ${env:NAME} or ${file:path}")
 		}
-		taken[t.sum] = name
+		taken[t.Sum()] = name
 	}
 }
 
 // admin checks that nobody comes in from elsewhere unasked.
 func (c *checker) admin(s *Server) {
 	const path = "server.admin"
-	if !c.address(path, s.Admin) || isLoopback(s.Admin) {
+	if !c.address(path, s.Admin) || value.IsLoopback(s.Admin) {
 		return
 	}
 	switch {

@@ -10,6 +10,8 @@ import (
 
 // No more of a token is kept than its digest, whatever it came from: neither in
 // the configuration nor among the files that were read.
+const redacted = "[redacted]"
+
 func TestTokensAreDigested(t *testing.T) {
 	t.Parallel()
 	const inEnv, inFile = "a-token-from-the-environment", "a-token-from-a-file-of-tests"

@@ -97,6 +97,7 @@ func (out sink) config(r api.StatusReport) {
 	out.gauge("gateway_config_last_reload_successful", "1 when the latest reload went live or changed nothing.",
 		bit(c.LastReload == nil || c.LastReload.OK))
 	out.moment("gateway_config_last_reload_success_timestamp_seconds", "When the live configuration was loaded.", c.LoadedAt)
+	out.gauge("gateway_config_last_good", "1 while the last good revision is in force because the file was refused at the start.", bit(c.LastGood))
 	out.gauge("gateway_config_set_aside", "Entries made over the API that are not in force.", float64(len(c.SetAside)))
 	out.counter("gateway_config_reloads_total", reloadsHelp, float64(c.Accepted), "result", "accepted")
 	out.counter("gateway_config_reloads_total", reloadsHelp, float64(c.Refused), "result", "refused")

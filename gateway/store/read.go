@@ -46,14 +46,19 @@ type Backlog struct {
 	Oldest time.Time
 }
 
-// Revision is one configuration that was live.
+// Revision is one configuration that was in force.
 type Revision struct {
+	// N is its place in the history; newer is greater.
+	N    int64
 	Hash string
 	At   time.Time
-	// Content is the file, secrets as references.
-	Content []byte
+	// Reason and Author are why it came into force, and by whom.
+	Reason, Author string
 	// Difference to the one before, in names.
 	Difference string
+	// Changes and Content, key by key and as text, are not the store's to know;
+	// lists have no content. Secrets in them are references.
+	Changes, Content []byte
 }
 
 // OverlayEntry is a piece of the configuration that was made while the gateway

@@ -25,7 +25,7 @@ import (
 func canaries() map[string]string {
 	all := map[string]string{}
 	for _, place := range []string{
-		"BY_ENV", "BY_FILE", "LITERAL", "FALLBACK", "EXPIRED", "TOKEN", "SHARED", "HEX", "PLUG_ENV", "PLUG_LITERAL", "PLUG_CONFIG", "CALL_HEADER", "CALL_QUERY", "CALL_BODY", "HOST", "SENT",
+		"BY_ENV", "BY_FILE", "LITERAL", "FALLBACK", "EXPIRED", "TOKEN", "SHARED", "HEX", "PLUG_ENV", "PLUG_LITERAL", "PLUG_CONFIG", "CALL_HEADER", "CALL_QUERY", "CALL_BODY", "HOST", "SENT", "INCLUDED", "INCLUDED_ENV",
 	} {
 		all[place] = "canary-" + strings.ToLower(strings.ReplaceAll(place, "_", "-")) + "-6e4f1c0a97"
 	}
@@ -37,6 +37,7 @@ func canaries() map[string]string {
 
 const caged = `
 version: 1
+include: ["more.d/*.yaml"]
 server:
   listen: 127.0.0.1:0
   admin: 127.0.0.1:0
@@ -80,6 +81,11 @@ routes:
   wrong: {events: ["*"], run: caller/wrong}
 `
 
+const cagedMore = `
+webhooks:
+  more: {scheme: github, secrets: [C:INCLUDED, "${env:CANARY_INCLUDED_ENV}"]}
+`
+
 // A secret is used and never shown: whatever is sent, asked or broken, no log,
 // metric, status, answer, file of the store, or environment of an engine that it
 // is not meant for holds one.
@@ -95,6 +101,7 @@ func TestCanaries(t *testing.T) {
 		c.breakIt(name, change)
 	}
 	c.site.write(c.whole)
+	c.changeSecrets()
 	c.look()
 	c.life.stop(t)
 	c.search("the log", c.log.Bytes())
@@ -126,8 +133,18 @@ func newCage(t *testing.T) *cage {
 	for place, canary := range c.canaries {
 		c.site.env = append(c.site.env, "CANARY_"+place+"="+canary)
 	}
+	c.include(cagedMore)
 	c.site.replace(c.site.path("by-file"), []byte(c.canaries["BY_FILE"]+"\n"), 0o600)
 	return c
+}
+
+// include writes the included file.
+func (c *cage) include(text string) {
+	c.t.Helper()
+	if err := os.MkdirAll(c.site.path("more.d"), 0o700); err != nil {
+		c.t.Fatal(err)
+	}
+	c.site.replace(c.site.path("more.d/more.yaml"), []byte(c.fill(text)), 0o600)
 }
 
 // parrot is a service that repeats all that it hears.
@@ -284,11 +301,51 @@ func (c *cage) look() {
 			c.search(list.path+"/"+row.ID, c.page(list.path+"/"+row.ID))
 		}
 	}
+	c.lookBack()
 	c.cli("status")
 	c.cli("status", "-o", "yaml")
 	c.cli("deliveries", "list")
 	c.cli("events", "list", "-o", "json")
 	c.cli("validate")
+}
+
+// lookBack shows the history of the configuration.
+func (c *cage) lookBack() {
+	c.t.Helper()
+	var page struct{ Revisions []struct{ Revision string } }
+	if err := json.Unmarshal(c.page("/api/v1/config/revisions"), &page); err != nil || len(page.Revisions) == 0 {
+		c.t.Fatalf("history: %d revisions, %v", len(page.Revisions), err)
+	}
+	c.search("the history", c.page("/api/v1/config/revisions"))
+	for _, r := range page.Revisions {
+		c.search("revision "+r.Revision, c.page("/api/v1/config/revisions/"+r.Revision))
+		c.search("the difference from "+r.Revision, c.page("/api/v1/config/diff?from="+r.Revision))
+	}
+	for _, args := range [][]string{{"history"}, {"show"}, {"show", "-o", "json"}, {"diff"}, {"diff", c.site.config}, {"rollback-hint"}, {"history", "--offline"}} {
+		c.cli(append([]string{"config"}, args...)...)
+	}
+}
+
+// changeSecrets has differences in which there are literals.
+func (c *cage) changeSecrets() {
+	c.t.Helper()
+	for _, more := range []string{
+		strings.Replace(cagedMore, "C:INCLUDED, ", "", 1),
+		strings.Replace(cagedMore, "C:INCLUDED", `"${env:NOT_SET:-C:INCLUDED}"`, 1),
+		cagedMore + "engines: {spare: {plugin: ENGINE, env: {GATEWAY_TEST_PIDS: DIR/out/pids, WORD: C:PLUG_LITERAL}, config: {journal: DIR/out/spare}}}\n",
+	} {
+		c.include(c.site.fill(more))
+		resp, err := http.Post(c.life.admin+"/-/reload", "", nil)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+			c.t.Errorf("reload: %d %v %s", resp.StatusCode, err, text)
+		}
+		c.search("the answer to a reload", text)
+		c.lookBack()
+	}
 }
 
 func (c *cage) page(path string) []byte {

@@ -13,6 +13,7 @@ import (
 	"github.com/event-gateway/gateway/cmd/gateway/disk"
 	"github.com/event-gateway/gateway/cmd/gateway/screen"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/config/document"
 	"github.com/event-gateway/gateway/gateway/engine"
 )
 
@@ -59,7 +60,7 @@ func (d *Desk) lock(names []string, check bool) error {
 		return err
 	}
 	if !check {
-		if err := pin(path, locks); err != nil {
+		if err := pinAll(doc, locks); err != nil {
 			return err
 		}
 	}
@@ -88,7 +89,22 @@ func locksOf(doc *config.Document, names []string) (locks []lock, err error) {
 	return locks, err
 }
 
-// pin changes the file at once or not at all: a gateway may be watching it.
+// pinAll changes the files that the engines are in.
+func pinAll(doc *config.Document, locks []lock) error {
+	files := map[string][]lock{}
+	for _, l := range locks {
+		name := doc.NameOf("engines." + l.Engine)
+		files[name] = append(files[name], l)
+	}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if err := pin(path, files[path]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pin changes a file at once or not at all: a gateway may be watching it.
 func pin(path string, locks []lock) error {
 	before, err := os.ReadFile(path)
 	if err != nil {
@@ -99,7 +115,7 @@ func pin(path string, locks []lock) error {
 		if l.same() {
 			continue
 		}
-		if text, err = config.Pin(path, text, l.Engine, l.SHA256); err != nil {
+		if text, err = document.Set(path, text, "engines."+l.Engine, "sha256", "plugin", l.SHA256); err != nil {
 			return err
 		}
 	}

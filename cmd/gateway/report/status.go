@@ -56,6 +56,9 @@ func (a view) printTrouble(r api.StatusReport) {
 		fmt.Fprintln(a.Out, a.Paint(screen.Red, "the last reload was refused "+a.Age(last.At)+" ago; the revision before it stays live"))
 		Problems(a.Out, last.Problems)
 	}
+	if r.Config.LastGood {
+		fmt.Fprintln(a.Out, a.Paint(screen.Red, "the file was refused at the start; the last good revision is in force until it is mended"))
+	}
 	for _, e := range r.Config.SetAside {
 		fmt.Fprintln(a.Out, a.Paint(screen.Red, screen.Line(e.Name)+" was made over the API and is set aside"))
 		Problems(a.Out, e.Problems)

@@ -95,7 +95,12 @@ type callerKey struct{}
 
 // Of is who sent the request.
 func Of(r *http.Request) Caller {
-	c, _ := r.Context().Value(callerKey{}).(Caller)
+	return In(r.Context())
+}
+
+// In is who asked for what a context is of; nobody where it was no request.
+func In(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
 }
 

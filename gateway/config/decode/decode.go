@@ -15,6 +15,7 @@
 //	aka       wrong names people try for the key, answered with a hint
 //	scalar    on a blank field: the key that a lone scalar stands for
 //	later     on a blank field: keys that later versions know
+//	apart     on a blank field: keys that only the file has that includes this one
 //
 // More are for those who write the file, see package describe:
 //

@@ -12,6 +12,7 @@ type keys struct {
 	fields map[string]reflect.StructField
 	order  []string
 	later  []string // keys of later versions
+	apart  []string // keys of another kind of file
 	scalar string   // the key that a lone scalar stands for
 }
 
@@ -25,6 +26,9 @@ func knownKeys(t reflect.Type) keys {
 		if later := f.Tag.Get("later"); later != "" {
 			k.later = strings.Split(later, ",")
 		}
+		if apart := f.Tag.Get("apart"); apart != "" {
+			k.apart = strings.Split(apart, ",")
+		}
 		if scalar := f.Tag.Get("scalar"); scalar != "" {
 			k.scalar = scalar
 		}
@@ -36,6 +40,9 @@ func knownKeys(t reflect.Type) keys {
 func (k keys) unknown(key string) (message, hint string) {
 	if slices.Contains(k.later, key) {
 		return "is not supported by this version", ""
+	}
+	if slices.Contains(k.apart, key) {
+		return "cannot be in an included file", "put it into the file that includes this one"
 	}
 	for _, name := range k.order {
 		if slices.Contains(strings.Split(k.fields[name].Tag.Get("aka"), ","), strings.ToLower(key)) {

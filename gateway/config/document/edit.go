@@ -26,7 +26,7 @@ func Set(name string, text []byte, path, key, behind, value string) ([]byte, err
 		own[node.Content[i].Value] = Entry{Key: node.Content[i], Value: node.Content[i+1]}
 	}
 	e := edit{f: f, quoted: `"` + value + `"`, lines: strings.SplitAfter(string(text), "\n")}
-	if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
+	if bytes.HasPrefix(text, []byte(mark)) {
 		e.first = 1
 	}
 	if old, ok := own[key]; ok && e.replace(old.Value) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,14 +18,18 @@ type File struct {
 	root   *yaml.Node // nil when the text could not be parsed
 	source *source
 	index  map[*yaml.Node]table
+	text   string
+	// parts answer for entries; joined are these by their sections, in order.
 	parts  map[string]*File
+	joined map[string][]string
 }
 
 // Parse reads one YAML document. The file is never nil: when there are
 // problems it has no content, but problems can still be reported in it.
 func Parse(name string, text []byte) (*File, Problems) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	f := &File{source: newSource(name, string(text)), index: map[*yaml.Node]table{}}
+	whole := string(text)
+	text = bytes.TrimPrefix(text, []byte(mark))
+	f := &File{source: newSource(name, string(text)), index: map[*yaml.Node]table{}, text: whole}
 	if !utf8.Valid(text) {
 		line := 1 + bytes.Count(text[:invalidAt(text)], []byte("\n"))
 		return f, f.problems(span{line: line, col: 1}, "is not UTF-8 text", "")
@@ -82,42 +84,6 @@ func (f *File) AtOffset(n *yaml.Node, offset int, path, message, hint string) Pr
 	last := before[strings.LastIndex(before, "\n")+1:]
 	at, _ := f.source.inside(n, 1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(last))
 	return f.source.problem(at, path, message, hint)
-}
-
-// Join lets another document answer for one entry, such as routes.deploy-main,
-// and all below it.
-func (f *File) Join(entry string, part *File) {
-	if f.parts == nil {
-		f.parts = map[string]*File{}
-	}
-	f.parts[entry] = part
-}
-
-// Joined tells whether an entry is that of another document.
-func (f *File) Joined(entry string) bool { return f.parts[entry] != nil }
-
-// Leave undoes Join.
-func (f *File) Leave(entry string) { delete(f.parts, entry) }
-
-// EntryOf is the entry that a path leads into: of routes.deploy-main.events[0]
-// it is routes.deploy-main. Names have neither dots nor brackets.
-func EntryOf(path string) string {
-	section, name, _ := strings.Cut(path, ".")
-	if end := strings.IndexAny(name, ".["); end >= 0 {
-		name = name[:end]
-	}
-	return section + "." + name
-}
-
-// of is the document that a path leads into.
-func (f *File) of(path string) *File {
-	if len(f.parts) == 0 {
-		return f
-	}
-	if part := f.parts[EntryOf(path)]; part != nil {
-		return part
-	}
-	return f
 }
 
 // Problem reports an error at a path such as routes.deploy-main.when or
@@ -175,12 +141,6 @@ func (f *File) Scalar(path string) string {
 	return ""
 }
 
-// Line returns where path stands, for messages such as "defined at line 13".
-func (f *File) Line(path string) int {
-	f = f.of(path)
-	return f.spot(f.find(path)).line
-}
-
 // spot is where to point for an Entry: at a scalar itself, else at its key.
 func (f *File) spot(e Entry) span {
 	switch {
@@ -192,18 +152,6 @@ func (f *File) spot(e Entry) span {
 		return f.source.span(e.Value)
 	}
 	return span{line: 1, col: 1}
-}
-
-// Keys lists the keys of the map at path in the order of the file.
-func (f *File) Keys(path string) (names []string) {
-	found := f.find(path)
-	if !found.exact {
-		return nil
-	}
-	for _, e := range f.Entries(Resolve(found.Value)) {
-		names = append(names, e.Key.Value)
-	}
-	return names
 }
 
 // Entry is a key and its value; the key is nil for items of lists and the root.
@@ -331,14 +279,4 @@ func isMerge(key *yaml.Node) bool {
 // IsNull reports whether a node is null, or nothing at all.
 func IsNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
-}
-
-// Shown is the text with literal secrets starred out, what may be kept: that of
-// the file, then one document after the other of what was joined.
-func (f *File) Shown() string {
-	shown := strings.Join(f.source.shown, "\n")
-	for _, name := range slices.Sorted(maps.Keys(f.parts)) {
-		shown += "\n---\n" + f.parts[name].Shown()
-	}
-	return shown
 }

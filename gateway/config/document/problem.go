@@ -146,5 +146,12 @@ func (ps Problems) summary() string {
 			parts = append(parts, fmt.Sprintf("%d %ss", n, s))
 		}
 	}
+	where := map[string]bool{}
+	for _, p := range ps {
+		where[p.File] = true
+	}
+	if len(where) > 1 {
+		return fmt.Sprintf("%s in %d files", strings.Join(parts, ", "), len(where))
+	}
 	return strings.Join(parts, ", ") + " in " + ps[0].File
 }

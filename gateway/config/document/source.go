@@ -234,11 +234,13 @@ func literal(text string) bool {
 // holdsSecret goes by the key alone: it must also cover misspelt ones. An
 // environment is full of credentials by any name.
 func holdsSecret(key string) bool {
-	key = strings.ToLower(key)
+	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
 	if key == "env" {
 		return true
 	}
-	for _, word := range []string{"secret", "token", "password", "api_key", "apikey"} {
+	for _, word := range []string{
+		"secret", "token", "password", "passwd", "passphrase", "credential", "api_key", "apikey", "private_key", "authorization", "cookie",
+	} {
 		if strings.Contains(key, word) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -23,6 +24,8 @@ const Limit = 4 << 20
 type Set struct {
 	paths []string
 	read  map[string]content
+	// closed: lists have what was put, and nothing of the disk.
+	closed bool
 }
 
 type content struct {
@@ -34,29 +37,60 @@ type content struct {
 // NewSet returns an empty set.
 func NewSet() *Set { return &Set{read: map[string]content{}} }
 
+// Closed returns a set with files whose content is known. A list has those of
+// them that match, whatever is on the disk; what else is read, is read from it.
+func Closed(known map[string][]byte) *Set {
+	s := NewSet()
+	s.closed = true
+	for _, path := range slices.Sorted(maps.Keys(known)) {
+		s.Put(path, known[path])
+	}
+	return s
+}
+
+// Again returns a closed set with what this one has kept of some files.
+func (s *Set) Again(paths []string) *Set {
+	known := map[string][]byte{}
+	for _, path := range paths {
+		if got, ok := s.read[path]; ok && got.err == nil && !isList(path) {
+			known[path] = got.bytes
+		}
+	}
+	return Closed(known)
+}
+
 // Read reads a file, or returns what it read of it before.
 func (s *Set) Read(path string) ([]byte, error) {
 	if got, ok := s.read[path]; ok {
 		return got.bytes, got.err
 	}
-	text, err := read(path)
-	s.paths = append(s.paths, path)
-	s.read[path] = content{text, err, sha256.Sum256(text)}
+	var text []byte
+	var err error
+	if pattern, list := strings.CutPrefix(path, listMark); list {
+		text, err = s.list(pattern)
+	} else {
+		text, err = read(path)
+	}
+	s.add(path, text, err)
 	return text, err
 }
 
 // Put adds a file whose content is known already.
-func (s *Set) Put(path string, text []byte) {
+func (s *Set) Put(path string, text []byte) { s.add(path, text, nil) }
+
+func (s *Set) add(path string, text []byte, err error) {
 	s.paths = append(s.paths, path)
-	s.read[path] = content{bytes: text, sum: sha256.Sum256(text)}
+	s.read[path] = content{text, err, sha256.Sum256(text)}
 }
 
 // Forget lets go of what the files hold, some of it secret, once the load is
-// over: what remains tells whether they have changed.
-func (s *Set) Forget() {
+// over: what remains tells whether they have changed. Some are kept.
+func (s *Set) Forget(but []string) {
 	for path, got := range s.read {
-		got.bytes = nil
-		s.read[path] = got
+		if !slices.Contains(but, path) {
+			got.bytes = nil
+			s.read[path] = got
+		}
 	}
 }
 

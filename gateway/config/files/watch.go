@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,10 +146,16 @@ func (w *Watcher) arm(notify *fsnotify.Watcher) {
 }
 
 // folders are where files are, where the links to them lead, and for what is
-// missing the nearest folder above, where it may come back.
+// missing the nearest folder above, where it may come back. A folder that is
+// a link may be swapped where the link is.
 func folders(files []string) (dirs []string) {
 	for _, file := range files {
-		dirs = append(dirs, existing(filepath.Dir(file)))
+		file = strings.TrimPrefix(file, listMark)
+		dir := existing(filepath.Dir(file))
+		if info, err := os.Lstat(dir); err == nil && info.Mode()&os.ModeSymlink != 0 {
+			dirs = append(dirs, filepath.Dir(dir))
+		}
+		dirs = append(dirs, dir)
 		if target, err := filepath.EvalSymlinks(file); err == nil {
 			dirs = append(dirs, filepath.Dir(target))
 		}

@@ -32,16 +32,27 @@ func watch(t *testing.T, path string, opts WatchOptions) *watched {
 	w.watcher = NewWatcher(w.reload, opts)
 	set, _ := load(path)
 	w.watcher.SetFiles(set.Paths(), set.Fingerprint(set.Paths()))
+	w.run()
+	return w
+}
+
+// start runs a watcher by events alone that begins with a look.
+func (w *watched) start(look func()) {
+	w.watcher = NewWatcher(look, WatchOptions{Poll: never, Quiet: 10 * time.Millisecond, Agree: 2 * time.Millisecond})
+	look()
+	w.run()
+}
+
+func (w *watched) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.watcher.Run(ctx) }()
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
+			w.t.Errorf("run: %v", err)
 		}
 	})
-	return w
 }
 
 func (w *watched) reload() {

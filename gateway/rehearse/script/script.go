@@ -185,7 +185,7 @@ func (c *Cast) Problem(below, message string) Problem {
 func (c *Cast) Has(below string) bool { return c.In.file.Has("cases." + c.Name + "." + below) }
 
 // Line is where the case stands in its file.
-func (c *Cast) Line() int { return c.In.file.Line("cases." + c.Name) }
+func (c *Cast) Line() int { return c.In.file.Problem("cases."+c.Name, "", "").Line }
 
 // Begins is when the cases of the file happen that do not say when.
 func (s *Script) Begins() time.Time {

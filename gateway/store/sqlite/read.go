@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/event-gateway/gateway/gateway/store"
-	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 )
@@ -219,26 +218,4 @@ func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 			return nil
 		})
 	return list, err
-}
-
-// Revisions lists the newest configurations that were live.
-func (s *Store) Revisions(ctx context.Context, limit int) ([]store.Revision, error) {
-	var list []store.Revision
-	err := s.rows(ctx, "SELECT hash,at,content,difference FROM revisions ORDER BY n DESC LIMIT ?", []any{max(0, limit)},
-		func(row []driver.Value) error {
-			list = append(list, store.Revision{
-				Hash: row[0].(string), At: record.Time(row[1].(int64)), Content: rows.Blob(row[2]), Difference: row[3].(string),
-			})
-			return nil
-		})
-	return list, err
-}
-
-// AddRevision appends to the history, unless the newest is the same.
-func (s *Store) AddRevision(ctx context.Context, r store.Revision) error {
-	return s.do(ctx, func(c *conn.Conn) error {
-		_, err := c.Exec(`INSERT INTO revisions (hash,at,content,difference) SELECT ?,?,?,?
-WHERE ? IS NOT (SELECT hash FROM revisions ORDER BY n DESC LIMIT 1)`, r.Hash, record.Micros(r.At), append([]byte{}, r.Content...), r.Difference, r.Hash)
-		return err
-	})
 }

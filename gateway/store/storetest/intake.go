@@ -250,20 +250,6 @@ func slot(t *testing.T, open Opener) {
 	positions(b)
 }
 
-func revisions(t *testing.T, open Opener) {
-	s, shut := open(t, Options{})
-	defer shut()
-	for _, hash := range []string{"a", "b", "b", "a"} {
-		if err := s.AddRevision(ctx, store.Revision{Hash: hash, At: time.Now(), Content: []byte("x")}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := s.Revisions(ctx, 10)
-	if err != nil || len(got) != 3 || got[0].Hash != "a" || got[1].Hash != "b" {
-		t.Errorf("revisions %+v %v", got, err)
-	}
-}
-
 func lists(t *testing.T, open Opener) {
 	s, shut := open(t, Options{})
 	defer shut()

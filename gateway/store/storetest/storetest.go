@@ -32,7 +32,8 @@ type Store interface {
 	KeepPosition(ctx context.Context, p store.Position) error
 	ForgetPosition(ctx context.Context, name string) error
 	AddRevision(ctx context.Context, r store.Revision) error
-	Revisions(ctx context.Context, limit int) ([]store.Revision, error)
+	Revisions(ctx context.Context, p store.Page) ([]store.Revision, error)
+	Revision(ctx context.Context, hash string) (store.Revision, error)
 
 	Overlay(ctx context.Context) ([]store.OverlayEntry, error)
 	PutOverlay(ctx context.Context, e store.OverlayEntry) error
@@ -79,6 +80,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"retention":              retention,
 		"slot":                   slot,
 		"revisions":              revisions,
+		"revisions end":          revisionsEnd,
 		"overlay":                overlay,
 		"overlay schedule":       overlaySchedule,
 		"lists page":             lists,

@@ -115,6 +115,11 @@ CREATE TABLE overlay (
 ALTER TABLE schedules ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE schedules ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE schedules ADD COLUMN paused INTEGER NOT NULL DEFAULT 0`,
+	// Why a configuration came into force, by whom, and what changed with it.
+	`
+ALTER TABLE revisions ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE revisions ADD COLUMN author TEXT NOT NULL DEFAULT '';
+ALTER TABLE revisions ADD COLUMN changes BLOB NOT NULL DEFAULT x''`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.

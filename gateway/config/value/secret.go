@@ -1,6 +1,7 @@
-package config
+package value
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -15,7 +16,7 @@ type Secret struct {
 	// asking it when the struct is itself behind one and the verb is wrong.
 	text    *string
 	origin  decode.Origin
-	dropped bool // empty from a ${env:NAME:-} default: as if not written
+	dropped bool
 }
 
 // Receive sets the secret to a text from the file.
@@ -52,15 +53,60 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalYAML returns [redacted].
 func (s Secret) MarshalYAML() (any, error) { return redacted, nil }
 
+// Literal tells whether the secret stands in the file itself.
+func (s Secret) Literal() bool { return s.origin == decode.Literal }
+
+// Dropped tells whether it is empty from a ${env:NAME:-} default: as if it were
+// not written.
+func (s Secret) Dropped() bool { return s.dropped }
+
+// Weakness says why a secret must not be used; empty when it may.
+func (s Secret) Weakness() string {
+	if !s.Known() {
+		return ""
+	}
+	return weakness(s.reveal())
+}
+
+// Hashed is a secret that is only ever compared: of its text no more is kept
+// than a SHA-256.
+type Hashed struct {
+	sum    [sha256.Size]byte
+	weak   string
+	origin decode.Origin
+}
+
+// Receive digests a text from the file.
+func (h *Hashed) Receive(t decode.Text) {
+	var s Secret
+	s.Receive(t)
+	*h = Hashed{sum: sha256.Sum256([]byte(t.Value)), weak: s.Weakness(), origin: t.Origin}
+}
+
+// Sum is the digest of the text.
+func (h Hashed) Sum() [sha256.Size]byte { return h.sum }
+
+// Format prints [redacted] for every verb: a digest could be compared with.
+func (h Hashed) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalText returns [redacted]; JSON and loggers use it.
+func (h Hashed) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Known tells whether the text is there.
+func (h Hashed) Known() bool { return h.origin != decode.Unknown }
+
+// Literal tells whether the text stands in the file itself.
+func (h Hashed) Literal() bool { return h.origin == decode.Literal }
+
+// Weakness says why the text must not be used; empty when it may.
+func (h Hashed) Weakness() string { return h.weak }
+
 // minSecret is the shortest secret that is worth an HMAC, in bytes.
 const minSecret = 16
 
-// weakness says why a secret must not be used; empty when it may.
-func (s Secret) weakness() string {
-	text := s.reveal()
+// weakness says why a text must not be used as a secret; empty when it may.
+func weakness(text string) string {
 	switch {
-	case s.origin == decode.Unknown:
-		return ""
 	case text == "":
 		return "is empty"
 	case looksLikePlaceholder(text):
@@ -71,14 +117,6 @@ func (s Secret) weakness() string {
 		return "contains a control character"
 	}
 	return ""
-}
-
-// elsewhere is where a secret had better be that stands in the file itself.
-func (s Secret) elsewhere() string {
-	if s.origin != decode.Literal {
-		return ""
-	}
-	return "write ${env:NAME} or ${file:path}"
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
