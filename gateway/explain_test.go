@@ -53,7 +53,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("revision %s: %v, want %v; %v", revision, got, want, past)
 		}
 	}
-	for query, want := range map[string]string{"?revision=000000000000": "no revision", "?revision=0": "no revision", "?route=nope": "no route"} {
+	for query, want := range map[string]string{"?revision=000000000000": "no revision", "?revision=nope": "no revision", "?route=nope": "no route"} {
 		if answer := b.mustAsk(404, "GET", path+query, ""); !strings.Contains(fmt.Sprint(answer["detail"]), want) {
 			t.Errorf("%s: %v", query, answer)
 		}

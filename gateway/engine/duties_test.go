@@ -42,6 +42,20 @@ func zombie(pid int) bool {
 	return err == nil && strings.Contains(string(stat), ") Z ")
 }
 
+// An engine that says that it is not well is believed.
+func TestUnwellEngineIsKilled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(x *timing) { x.healthEvery = 50 * time.Millisecond })
+	e := b.acquire(spec(t, "unwell"))
+	u := newUpdates()
+	if err := e.Run(callOf("a", "sleep", ""), u.report); err != nil {
+		t.Fatal(err)
+	}
+	if x := u.final(t); x.Kind != Lost || !strings.Contains(x.Message, "3 health checks in a row did not say SERVING (last: NOT_SERVING)") {
+		t.Errorf("update %+v", x)
+	}
+}
+
 func TestHungEngineIsKilled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(x *timing) { x.healthEvery, x.healthWithin = 50*time.Millisecond, 200*time.Millisecond })
@@ -52,7 +66,7 @@ func TestHungEngineIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := u.final(t)
-	if x.Kind != Lost || !strings.Contains(x.Message, "health checks") {
+	if x.Kind != Lost || !strings.Contains(x.Message, "3 health checks in a row did not say SERVING (last: no answer within 200ms)") {
 		t.Errorf("update %+v", x)
 	}
 	eventually(t, "the hung process is gone", func() bool { return !alive(pid) && !zombie(pid) })

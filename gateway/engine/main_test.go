@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/event-gateway/gateway/plugins/sdk"
@@ -74,11 +75,22 @@ func beEngine(mode string) {
 			if mode == "small" {
 				return grpc.NewServer(o...)
 			}
+			if mode == "unwell" {
+				o = append(o, grpc.UnaryInterceptor(notServing))
+			}
 			n, _ := strconv.Atoi(os.Getenv(maxMessageEnv))
 			return grpc.NewServer(append(o, grpc.MaxRecvMsgSize(n), grpc.InitialWindowSize(1<<20),
 				grpc.InitialConnWindowSize(1<<20), grpc.WriteBufferSize(128<<10), grpc.ReadBufferSize(128<<10))...)
 		},
 	})
+}
+
+// notServing answers health checks, and says that the engine is not well.
+func notServing(ctx context.Context, m any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if info.FullMethod == grpc_health_v1.Health_Check_FullMethodName {
+		return &grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_NOT_SERVING}, nil
+	}
+	return next(ctx, m)
 }
 
 // holdPipes leaves children that keep the pipes open: in the group, or where

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/go-plugin"
@@ -26,10 +27,11 @@ type session struct {
 	health  grpc_health_v1.HealthClient
 	started time.Time
 	hung    chan struct{} // closed when health checks found it dead
+	unwell  string        // what the last of them said; read after hung is closed
 }
 
-// watch kills a process that does not answer health checks, and ends the
-// stream of one that is gone.
+// watch kills a process whose health checks fail, and ends the stream of one
+// that is gone.
 func (s *session) watch() {
 	tick := time.NewTicker(s.timing.healthEvery)
 	defer tick.Stop()
@@ -43,31 +45,35 @@ func (s *session) watch() {
 		case <-s.link.Broken():
 			return
 		}
-		if s.healthy() {
+		if unwell := s.ask(); unwell == "" {
 			missed = 0
 		} else if missed++; missed == healthMisses {
+			s.unwell = unwell
 			close(s.hung)
 			s.process.Kill()
 		}
 	}
 }
 
-// healthMisses is how many health checks in a row may go unanswered.
+// healthMisses is how many health checks in a row may fail.
 const healthMisses = 3
 
-// healthy tells whether the process answers. An engine without a health
-// service says so, and is alive.
-func (s *session) healthy() bool {
+// ask tells what a health check found instead of SERVING; empty is well. An
+// engine without a health service says so, and is alive.
+func (s *session) ask() (unwell string) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timing.healthWithin)
 	defer cancel()
 	answer, err := s.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
-	switch status.Code(err) {
-	case codes.OK:
-		return answer.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING
-	case codes.Unimplemented, codes.NotFound:
-		return true
+	switch code := status.Code(err); {
+	case code == codes.Unimplemented, code == codes.NotFound,
+		err == nil && answer.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING:
+		return ""
+	case err == nil:
+		return answer.GetStatus().String()
+	case ctx.Err() != nil:
+		return fmt.Sprintf("no answer within %s", s.timing.healthWithin)
 	}
-	return false
+	return status.Convert(err).Message()
 }
 
 // asked asks the process to end and tells whether it has, in time. go-plugin's

@@ -136,7 +136,8 @@ func (e *Engine) gone(s *session, ended bool) {
 func (s *session) why(byItself bool) string {
 	select {
 	case <-s.hung:
-		return fmt.Sprintf("the engine's process hung: %d health checks in a row were not answered", healthMisses)
+		return fmt.Sprintf("the engine's process hung or is unwell: %d health checks in a row did not say SERVING (last: %s)",
+			healthMisses, s.unwell)
 	default:
 	}
 	if byItself {

@@ -35,15 +35,17 @@ it is asked stands in engine-check.yaml, where all keys may be left out:
   env: {NAME: value}
   config: {dir: ./data}      # one that it takes
   bad_config: {dirs: 7}      # one that it refuses
-  workflow: greet            # one that succeeds soon; default: the first listed
+  workflow: greet            # one that succeeds soon; default: the first listed that needs no input
   input: {name: Ada}         # with this input
-  slow: wait                 # one that goes on for a minute unless cancelled
+  slow: nap                  # one that goes on for a minute unless cancelled
+  slow_input: {minutes: 5}   # with this input; default: input
   asks: approve              # one that waits for an answer
-  answer: {approved: true}
+  asks_input: {order: 7}     # with this input; default: input
+  answer: true               # and succeeds with this one; default: input
 
 Flags stand before the file, and before BINARY. Exit code 1: a promise is broken.`,
 		Example: `  gateway engines check ./my-engine
-  gateway engines check --workflow greet --slow wait --engine-config '{"dir": "."}' ./my-engine --verbose`,
+  gateway engines check --workflow greet --slow nap --engine-config '{"dir": "."}' ./my-engine --verbose`,
 		PreRunE: func(cmd *cobra.Command, args []string) (err error) {
 			if q, err = c.questions(cmd.Flags()); err == nil {
 				command, err = q.program(args)
@@ -70,8 +72,10 @@ func (c *check) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.flags.Workflow, "workflow", "", "workflow that succeeds soon (default: the first listed that needs no input)")
 	f.Var(text{&c.flags.Input}, "input", "its input")
 	f.StringVar(&c.flags.Slow, "slow", "", "workflow that goes on for a minute unless cancelled")
+	f.Var(text{&c.flags.SlowInput}, "slow-input", "its input (default: --input)")
 	f.StringVar(&c.flags.Asks, "asks", "", "workflow that waits for an answer")
-	f.Var(text{&c.flags.Answer}, "answer", "the answer (default: the input)")
+	f.Var(text{&c.flags.AsksInput}, "asks-input", "its input (default: --input)")
+	f.Var(text{&c.flags.Answer}, "answer", "the answer (default: --input)")
 }
 
 // questions are those of the file, where no flag says otherwise.
@@ -92,7 +96,9 @@ func (c *check) questions(f *pflag.FlagSet) (questions, error) {
 		"workflow":      func() { q.Workflow = c.flags.Workflow },
 		"input":         func() { q.Input = c.flags.Input },
 		"slow":          func() { q.Slow = c.flags.Slow },
+		"slow-input":    func() { q.SlowInput = c.flags.SlowInput },
 		"asks":          func() { q.Asks = c.flags.Asks },
+		"asks-input":    func() { q.AsksInput = c.flags.AsksInput },
 		"answer":        func() { q.Answer = c.flags.Answer },
 	}
 	f.Visit(func(flag *pflag.Flag) {
@@ -103,8 +109,8 @@ func (c *check) questions(f *pflag.FlagSet) (questions, error) {
 	return q, nil
 }
 
-// check tells each verdict when it is there. An engine that doesn't come up at
-// all is tried no further.
+// check tells each verdict when it is there. An engine that doesn't come up is
+// tried no further.
 func (d *Desk) check(ctx context.Context, o sdktest.Options) error {
 	r := report.Conformance{Engine: o.Command}
 	for v := range sdktest.Check(ctx, o) {

@@ -32,7 +32,9 @@ type questions struct {
 	Workflow  string            `yaml:"workflow"`
 	Input     json.RawMessage   `yaml:"input" aka:"with"`
 	Slow      string            `yaml:"slow"`
+	SlowInput json.RawMessage   `yaml:"slow_input"`
 	Asks      string            `yaml:"asks"`
+	AsksInput json.RawMessage   `yaml:"asks_input"`
 	Answer    json.RawMessage   `yaml:"answer"`
 
 	dir string // where the file lies, and relative paths start
@@ -106,7 +108,8 @@ func (q *questions) program(args []string) ([]string, error) {
 func (q *questions) options(command []string) sdktest.Options {
 	o := sdktest.Options{
 		Command: command, BaseDir: q.dir, Config: q.Config, BadConfig: q.BadConfig,
-		Workflow: q.Workflow, Input: q.Input, Slow: q.Slow, Asks: q.Asks, Answer: q.Answer,
+		Workflow: q.Workflow, Input: q.Input, Slow: q.Slow, SlowInput: q.SlowInput,
+		Asks: q.Asks, AsksInput: q.AsksInput, Answer: q.Answer,
 	}
 	if _, ok := q.Env["PATH"]; !ok {
 		o.Env = []string{"PATH=" + os.Getenv("PATH")}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,9 +60,11 @@ func named(untried string) string {
 	return fmt.Sprintf("no %s: in engine-check.yaml, or --%s", key, strings.ReplaceAll(key, "_", "-"))
 }
 
-// Hopeless: neither handshake worked, and nothing else will.
+// Hopeless: the engine doesn't come up, and nothing else will work.
 func (c *Conformance) Hopeless() bool {
-	return len(c.Verdicts) == 2 && c.Broken == 2
+	return slices.ContainsFunc(c.Verdicts, func(v ShownVerdict) bool {
+		return v.Verdict == "broken" && (v.Name == "handshake" || v.Name == "configure")
+	})
 }
 
 // Verdict prints one as soon as it is known.
@@ -98,6 +101,6 @@ func Sum(s *screen.Screen, c Conformance) {
 	case c.Broken > 0:
 		fmt.Fprintln(s.Out, "docs/engine-authors.md explains each promise; check again when they are kept.")
 	default:
-		fmt.Fprintln(s.Out, "The engine keeps what was tried.")
+		fmt.Fprintln(s.Out, "The engine keeps what was tried, and what can be seen from outside. docs/engine-authors.md says what can't.")
 	}
 }

@@ -201,6 +201,9 @@ class Runs:
                 stream.send(pb.RunUpdate(key=key, failed=wire.failed(Stopped(reason))))
             if run:
                 run.stopping, run.next = True, None
+                if self.keep and run.stream is not stream:  # the loss of its own is still to be noticed
+                    self._detach(run)
+                    self._attach(run, stream)
         if run:
             run.request.stop(reason)
 
@@ -240,6 +243,8 @@ class Runs:
                 run.next = None
                 self._detach(run)
                 run.stopping = run.stopping or not self.keep
+                if self.newest and not run.stopping:  # it was there before this one was lost
+                    self._attach(run, self.newest)
             stream.close()
         for run in runs:
             if not self.keep:

@@ -97,7 +97,7 @@ class GrapheteriaEngine(Engine):
         """Go on with a run that waits."""
         record = self.records.load(run_id(request.key))
         if record is None or record.key != request.key:
-            raise Permanent("no run with this key waits for an answer")
+            raise RuntimeError("no run with this key waits for an answer: start it again")
         job = {"workflow": record.workflow}
         request.workflow = record.workflow
         if record.status == "waiting":

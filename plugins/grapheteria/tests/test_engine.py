@@ -148,8 +148,8 @@ class Waits(EngineTest):
         self.assertEqual(prompts, ["First?", "Second?"] * 2)
         self.assertEqual(self.answer("stop")["both"], ["2", "stop"])
 
-    def test_nobody_waits(self):
-        with self.assertRaises(Permanent):
+    def test_a_lost_run_is_to_be_started_again(self):
+        with self.assertRaisesRegex(RuntimeError, "no run with this key"):
             self.answer("x", "never-started")
 
 

@@ -4,11 +4,15 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 import time
 import unittest
 from datetime import date, datetime, timezone
 from unittest import mock
 
+from gateway_engine.model import Event, Failed
+from gateway_engine.request import Request
+from gateway_engine.runs import Runs
 from grapheteria_engine import codec
 from grapheteria_engine.config import Keep
 from grapheteria_engine.records import Record, Records, run_id
@@ -138,3 +142,33 @@ class Keeping(unittest.TestCase):
         for folder, _, files in os.walk(os.path.dirname(self.records.runs)):
             for file in files:
                 self.assertEqual(os.stat(os.path.join(folder, file)).st_mode & 0o077, 0)
+
+
+class Streams(unittest.TestCase):
+    """A stream can be lost a moment after the next one was opened."""
+
+    def setUp(self):
+        self.runs = Runs(keep=True, limit=1 << 20)
+        self.first = self.runs.open()
+
+    def start(self, work):
+        self.runs.start(self.first, Request("key", "workflow", Event("", "", "")), work)
+        return self.runs.open()
+
+    def end(self, stream):
+        update = stream._queue.get(timeout=30)
+        self.assertEqual(update.key, "key")
+        return update.WhichOneof("update")
+
+    def test_the_run_reports_on_the_next(self):
+        done = threading.Event()
+        second = self.start(lambda _: done.wait(30))
+        self.runs.lost(self.first)
+        done.set()
+        self.assertEqual(self.end(second), "succeeded")
+
+    def test_its_cancel_came_on_the_next(self):
+        second = self.start(lambda request: request.stopped.wait(30) and Failed(RuntimeError(request.reason)))
+        self.runs.cancel(second, "key", "enough")
+        self.runs.lost(self.first)
+        self.assertEqual(self.end(second), "failed")

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os/exec"
 	"time"
+
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 )
 
 // byHand starts the program as somebody does who found it in a folder.
 func byHand(ctx context.Context, o Options) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, host.StartTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
 	cmd.Env = append([]string{}, o.Env...)

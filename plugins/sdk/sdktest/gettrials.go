@@ -2,36 +2,51 @@ package sdktest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 )
 
-// needs wants an ability that the engine may have and need not have.
-func (p *process) needs(ctx context.Context, ability enginev1.Ability) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	d, err := p.Describe(ctx, &enginev1.DescribeRequest{})
-	if err != nil {
-		return err
+// stateTrials are the promises about what became of a run, and about questions.
+func stateTrials() []trial {
+	return []trial{
+		{name: "get-running", promise: "answers about a run under way",
+			advice: "Answer Get with running for a run under way; unknown would have it started again.",
+			needs:  slow, run: talking(getRunning)},
+		{name: "get-ended", promise: "doesn't take a run that ended for one under way",
+			advice: "Answer Get with how the run ended, or with unknown.",
+			run:    talking(getEnded)},
+		{name: "get-attach", promise: "keeps a run when the stream breaks, and ends it on the next",
+			advice: "With ABILITY_GET runs outlive their stream, and report on the next one.",
+			needs:  slow, run: with(getAttach)},
+		{name: "asks", promise: "has a workflow that asks",
+			advice: "Name one for asks: that waits for an answer, and give it an input (asks_input:) with which it does.",
+			needs:  asks, run: talking(asksFirst)},
+		{name: "answer", promise: "waits for an answer and goes on with it",
+			advice: "After Waiting wait for the Answer with the run's key.",
+			needs:  asks, run: talking(answer)},
+		{name: "answer-lost", promise: "fails a run that is answered and that it doesn't have, to be tried again",
+			advice: "An Answer for a key that you don't know is for a run that you have lost: Failed, retryable, and the gateway starts it anew.",
+			needs:  asks, run: talking(answerLost)},
+		{name: "answer-late", promise: "goes on with an answer that comes after it was started anew",
+			advice: "With ABILITY_ANSWER waiting runs are kept on disk: Get says waiting, and an Answer goes on.",
+			needs:  asks, run: answerLate},
 	}
-	if !can(d, ability) {
+}
+
+// needs wants an ability that the engine may have and need not have.
+func needs(ctx context.Context, p *host.Process, ability enginev1.Ability) error {
+	there, err := p.Can(ctx, ability)
+	if err == nil && !there {
 		return untried("it doesn't say that it has " + ability.String())
 	}
-	return nil
+	return err
 }
 
-func (p *process) get(ctx context.Context, key string) (*enginev1.GetResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return p.Get(ctx, &enginev1.GetRequest{Key: p.nonce + key})
-}
-
-func getUnknown(ctx context.Context, p *process, _ Options) error {
-	out, err := p.get(ctx, "never-started")
+func getUnknown(ctx context.Context, p *host.Process, _ Options) error {
+	out, err := p.State(ctx, "never-started")
 	if err != nil {
 		return err
 	}
@@ -41,15 +56,15 @@ func getUnknown(ctx context.Context, p *process, _ Options) error {
 	return nil
 }
 
-func getRunning(ctx context.Context, p *process, t *talk, o Options) error {
+func getRunning(ctx context.Context, p *host.Process, t *talk, o Options) error {
 	if err := t.underWay("asked-for", o); err != nil {
 		return err
 	}
-	out, err := p.get(ctx, "asked-for")
+	out, err := p.State(ctx, "asked-for")
 	if err != nil {
 		return err
 	}
-	known := p.needs(ctx, enginev1.Ability_ABILITY_GET) == nil
+	known := needs(ctx, p, enginev1.Ability_ABILITY_GET) == nil
 	if out.GetSucceeded() != nil || out.GetFailed() != nil || known && out.GetRunning() == nil {
 		return fmt.Errorf("want running, or unknown if it can't tell; got %v", out)
 	}
@@ -57,11 +72,11 @@ func getRunning(ctx context.Context, p *process, t *talk, o Options) error {
 }
 
 // getEnded: what it takes for running is never recorded as ended.
-func getEnded(ctx context.Context, p *process, t *talk, o Options) error {
+func getEnded(ctx context.Context, p *host.Process, t *talk, o Options) error {
 	if err := t.succeed("over", o); err != nil {
 		return err
 	}
-	out, err := p.get(ctx, "over")
+	out, err := p.State(ctx, "over")
 	if err != nil {
 		return err
 	}
@@ -73,32 +88,29 @@ func getEnded(ctx context.Context, p *process, t *talk, o Options) error {
 
 // getAttach breaks the stream in the middle of a run, as a gateway does that
 // is killed, and wants the run's end on the next.
-func getAttach(ctx context.Context, p *process, o Options) error {
-	if err := p.needs(ctx, enginev1.Ability_ABILITY_GET); err != nil {
+func getAttach(ctx context.Context, p *host.Process, o Options) error {
+	if err := needs(ctx, p, enginev1.Ability_ABILITY_GET); err != nil {
 		return err
 	}
-	first, err := p.talk(ctx)
+	first, err := open(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer first.cancel()
+	defer first.Break()
 	if err := first.underWay("kept", o); err != nil {
 		return err
 	}
-	first.cancel()
-	second, err := p.talk(ctx)
+	first.Break()
+	second, err := open(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer second.cancel()
-	out, err := p.get(ctx, "kept")
+	defer second.Break()
+	out, err := p.State(ctx, "kept")
 	if err != nil || out.GetRunning() == nil {
 		return fmt.Errorf("want running after the stream broke, got %v, %v", out, err)
 	}
-	if err := second.send(cancelCommand("kept")); err != nil {
-		return err
-	}
-	if _, err := second.end("kept", stopTimeout); err != nil {
+	if err := second.stop("kept"); err != nil {
 		return fmt.Errorf("on the second stream: %w", err)
 	}
 	return nil
@@ -106,16 +118,16 @@ func getAttach(ctx context.Context, p *process, o Options) error {
 
 // asked starts a run and waits until it waits.
 func (t *talk) asked(key string, o Options) error {
-	if err := t.start(key, o.Asks, o.Input); err != nil {
+	if err := t.Start(key, o.Asks, o.AsksInput); err != nil {
 		return err
 	}
 	for {
-		m, err := t.next(runTimeout)
+		m, err := t.Next(host.RunTimeout)
 		if err != nil {
 			return err
 		}
-		if ends(m) {
-			return fmt.Errorf("Options.Asks ended without a question: %v", m)
+		if host.Ends(m) {
+			return misfit("asks", o.Asks, o.AsksInput, m, nil)
 		}
 		if m.GetWaiting() != nil {
 			return nil
@@ -123,40 +135,48 @@ func (t *talk) asked(key string, o Options) error {
 	}
 }
 
-// reply answers a run and wants its success.
-func (t *talk) reply(key string, o Options) error {
-	text := o.Answer
-	if text == nil {
-		text = o.Input
-	}
-	if len(text) == 0 {
-		text = json.RawMessage("null")
-	}
-	err := t.send(&enginev1.Command{Command: &enginev1.Command_Answer{Answer: &enginev1.Answer{Key: key, Input: text}}})
-	if err != nil {
-		return err
-	}
-	m, err := t.end(key, runTimeout)
-	if err != nil {
-		return err
-	}
-	return succeeded(m)
+func asksFirst(_ context.Context, _ *host.Process, t *talk, o Options) error {
+	return t.asked("asks", o)
 }
 
-func answer(_ context.Context, _ *process, t *talk, o Options) error {
+// reply answers a run and wants its success.
+func (t *talk) reply(key string, o Options) error {
+	if err := t.Send(host.AnswerCommand(key, o.Answer)); err != nil {
+		return err
+	}
+	m, err := t.End(key, host.RunTimeout)
+	if err != nil {
+		return err
+	}
+	return host.Succeeded(m)
+}
+
+func answer(_ context.Context, _ *host.Process, t *talk, o Options) error {
 	if err := t.asked("asking", o); err != nil {
 		return err
 	}
-	if m, err := t.next(quietTime); !errors.Is(err, errQuiet) {
+	if m, err := t.Next(quietTime); !errors.Is(err, host.ErrQuiet) {
 		return fmt.Errorf("it did not wait: %v, %v", m, err)
 	}
 	return t.reply("asking", o)
 }
 
+// answerLost answers a run of which nothing is left.
+func answerLost(_ context.Context, _ *host.Process, t *talk, o Options) error {
+	if err := t.Send(host.AnswerCommand("lost", o.Answer)); err != nil {
+		return err
+	}
+	m, err := t.End("lost", host.StopTimeout)
+	if err != nil {
+		return err
+	}
+	return host.Failed(m)
+}
+
 // answerLate kills the engine while a run waits.
 func answerLate(ctx context.Context, o Options) error {
-	err := talking(func(ctx context.Context, p *process, t *talk, o Options) error {
-		if err := p.needs(ctx, enginev1.Ability_ABILITY_ANSWER); err != nil {
+	err := talking(func(ctx context.Context, p *host.Process, t *talk, o Options) error {
+		if err := needs(ctx, p, enginev1.Ability_ABILITY_ANSWER); err != nil {
 			return err
 		}
 		return t.asked("patient", o)
@@ -164,8 +184,8 @@ func answerLate(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return talking(func(ctx context.Context, p *process, t *talk, o Options) error {
-		out, err := p.get(ctx, "patient")
+	return talking(func(ctx context.Context, p *host.Process, t *talk, o Options) error {
+		out, err := p.State(ctx, "patient")
 		if err != nil || out.GetWaiting() == nil {
 			return fmt.Errorf("want waiting, got %v, %v", out, err)
 		}
@@ -177,7 +197,7 @@ func answerLate(ctx context.Context, o Options) error {
 // new process both keys again.
 func restart(ctx context.Context, o Options) error {
 	again := func(m *enginev1.Start) { m.Attempt = 2 }
-	err := talking(func(_ context.Context, _ *process, t *talk, o Options) error {
+	err := talking(func(_ context.Context, _ *host.Process, t *talk, o Options) error {
 		if err := t.succeed("again", o); err != nil || o.Slow == "" {
 			return err
 		}
@@ -186,20 +206,17 @@ func restart(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return talking(func(_ context.Context, _ *process, t *talk, o Options) error {
+	return talking(func(_ context.Context, _ *host.Process, t *talk, o Options) error {
 		if err := t.succeed("again", o, again); err != nil || o.Slow == "" {
 			return err
 		}
-		if err := t.start("again-slow", o.Slow, o.Input, again); err != nil {
+		if err := t.Start("again-slow", o.Slow, o.SlowInput, again); err != nil {
 			return err
 		}
-		m, err := t.next(settle)
-		if errors.Is(err, errQuiet) || err == nil && m.GetFailed() == nil {
+		m, err := t.Next(settle)
+		if errors.Is(err, host.ErrQuiet) || err == nil && m.GetFailed() == nil {
 			return nil
 		}
 		return fmt.Errorf("run %q again: %v, %v", "again-slow", m, err)
 	})(ctx, o)
 }
-
-// settle is long enough for a run to be under way.
-const settle = 300 * time.Millisecond

@@ -6,6 +6,7 @@
 package sdktest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -14,6 +15,8 @@ import (
 	"iter"
 	"testing"
 	"time"
+
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 )
 
 // Options says which engine is examined and what it is asked.
@@ -34,18 +37,28 @@ type Options struct {
 
 	// BadConfig is one that it refuses; without it this is not tried.
 	BadConfig json.RawMessage
-	// Slow is a workflow that goes on for a minute at least, unless it is
-	// cancelled; without it cancel, deadline and crash are not tried.
-	Slow string
-	// Asks is a workflow that waits for an answer, and succeeds with Answer,
-	// which is Input when there is none; without it this is not tried.
-	Asks   string
-	Answer json.RawMessage
+	// Slow is a workflow that goes on with SlowInput for a minute at least,
+	// unless it is cancelled; without it cancel, deadline, crash and whatever
+	// else is about the middle of a run are not tried.
+	Slow      string
+	SlowInput json.RawMessage // Input when there is none
+	// Asks is a workflow that waits with AsksInput for an answer, and succeeds
+	// with Answer; without it this is not tried.
+	Asks      string
+	AsksInput json.RawMessage // Input when there is none
+	Answer    json.RawMessage // Input when there is none
 	// MaxMessage is the limit that is set, in bytes; 8 MiB when 0.
 	MaxMessage int
 
 	// nonce makes the keys of a trial new to an engine that remembers.
 	nonce string
+	// noSlow and noAsks tell why there is none, when there was one.
+	noSlow, noAsks string
+}
+
+func (o Options) program() host.Program {
+	return host.Program{Command: o.Command, Env: o.Env, Config: o.Config, BaseDir: o.BaseDir,
+		MaxMessage: o.MaxMessage, Nonce: o.nonce}
 }
 
 // Verdict is what became of one promise.
@@ -69,9 +82,14 @@ func Check(ctx context.Context, o Options) iter.Seq[Verdict] {
 	return func(yield func(Verdict) bool) {
 		o := complete(ctx, o)
 		for _, t := range trials() {
-			if ctx.Err() != nil || !yield(t.try(ctx, o)) {
+			if ctx.Err() != nil {
 				return
 			}
+			v := t.try(ctx, o)
+			if !yield(v) {
+				return
+			}
+			o.learn(v)
 		}
 	}
 }
@@ -89,15 +107,27 @@ func Run(t *testing.T, o Options) {
 			if v.Err != nil {
 				t.Errorf("%s: %v\n%s\nthe engine said: %s", v.Promise, v.Err, v.Advice, v.Said)
 			}
+			o.learn(v)
 		})
+	}
+}
+
+// learn says once that a workflow doesn't do what it is there for.
+func (o *Options) learn(v Verdict) {
+	switch {
+	case v.Err == nil:
+	case v.Name == "slow":
+		o.Slow, o.noSlow = "", "no slow workflow that goes on: see the trial `slow`"
+	case v.Name == "asks":
+		o.Asks, o.noAsks = "", "no workflow that asks: see the trial `asks`"
 	}
 }
 
 // trial tries one promise with a process of its own.
 type trial struct {
 	name, promise, advice string
-	// needs names the option without which it can't be tried.
-	needs func(Options) (option string, there bool)
+	// needs tells what is missing that it can't be tried without.
+	needs func(Options) (missing string)
 	run   func(ctx context.Context, o Options) error
 }
 
@@ -107,8 +137,7 @@ const patience = 60 * time.Second
 func (t trial) try(ctx context.Context, o Options) Verdict {
 	v := Verdict{Name: t.name, Promise: t.promise, Advice: t.advice}
 	if t.needs != nil {
-		if option, there := t.needs(o); !there {
-			v.Untried = "no " + option
+		if v.Untried = t.needs(o); v.Untried != "" {
 			return v
 		}
 	}
@@ -118,8 +147,8 @@ func (t trial) try(ctx context.Context, o Options) Verdict {
 	began := time.Now()
 	v.Err = t.run(ctx, o)
 	v.Took = time.Since(began)
-	if said, ok := errors.AsType[*spoken](v.Err); ok {
-		v.Err, v.Said = said.err, said.said
+	if said, ok := errors.AsType[*host.Spoken](v.Err); ok {
+		v.Err, v.Said = said.Err, said.Said
 	}
 	if no, ok := errors.AsType[untried](v.Err); ok {
 		v.Err, v.Untried = nil, string(no)
@@ -132,15 +161,15 @@ type untried string
 
 func (u untried) Error() string { return string(u) }
 
-// spoken is an error, and what the engine wrote about it.
-type spoken struct {
-	err  error
-	said string
+func slow(o Options) string { return missing(o.Slow != "", o.noSlow, "Slow") }
+
+func asks(o Options) string { return missing(o.Asks != "", o.noAsks, "Asks") }
+
+func badConfig(o Options) string { return missing(o.BadConfig != nil, "", "BadConfig") }
+
+func missing(there bool, why, option string) string {
+	if there {
+		return ""
+	}
+	return cmp.Or(why, "no Options."+option)
 }
-
-func (s *spoken) Error() string { return s.err.Error() }
-func (s *spoken) Unwrap() error { return s.err }
-
-func slow(o Options) (string, bool)      { return "Options.Slow", o.Slow != "" }
-func asks(o Options) (string, bool)      { return "Options.Asks", o.Asks != "" }
-func badConfig(o Options) (string, bool) { return "Options.BadConfig", o.BadConfig != nil }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
 	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
@@ -19,7 +20,7 @@ import (
 const strangerTimeout = 5 * time.Second
 
 // stranger is somebody else on the machine who found the socket.
-func stranger(ctx context.Context, p *process, _ Options) error {
+func stranger(ctx context.Context, p *host.Process, _ Options) error {
 	other, _, err := wire.ClientTLS() // as good as the gateway's, and not the gateway's
 	if err != nil {
 		return err
@@ -35,15 +36,15 @@ func stranger(ctx context.Context, p *process, _ Options) error {
 		{"without a certificate", whoever()},
 		{"with a certificate of his own", whoever(other.Certificates...)},
 	} {
-		if p.answersTo(ctx, who.shows) {
+		if answersTo(ctx, p, who.shows) {
 			return fmt.Errorf("a stranger %s was answered", who.name)
 		}
 	}
 	return nil
 }
 
-func (p *process) answersTo(ctx context.Context, shows credentials.TransportCredentials) bool {
-	addr := p.client.ReattachConfig().Addr
+func answersTo(ctx context.Context, p *host.Process, shows credentials.TransportCredentials) bool {
+	addr := p.Client.ReattachConfig().Addr
 	dial := func(ctx context.Context, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, addr.Network(), addr.String())
 	}

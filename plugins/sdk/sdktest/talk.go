@@ -2,166 +2,176 @@ package sdktest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/host"
+	"github.com/event-gateway/gateway/plugins/sdk/sdktest/trace"
 )
 
-// talk is one Run stream.
-type talk struct {
-	nonce  string // before every key on the stream
-	stream enginev1.EngineService_RunClient
-	cancel context.CancelFunc
-	heard  chan *enginev1.RunUpdate // closed when the stream ends
-	err    error                    // why it ended; read after heard is closed
+// talk is one Run stream, and what trials do on it again and again.
+type talk struct{ *host.Talk }
+
+func open(ctx context.Context, p *host.Process) (*talk, error) {
+	t, err := p.Talk(ctx)
+	return &talk{t}, err
 }
 
-func (p *process) talk(ctx context.Context) (*talk, error) { return newTalk(ctx, p, p.nonce) }
-
-func newTalk(ctx context.Context, engine enginev1.EngineServiceClient, nonce string) (*talk, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	stream, err := engine.Run(ctx)
-	if err != nil {
-		cancel()
-		return nil, fmt.Errorf("open stream: %w", err)
-	}
-	t := &talk{nonce: nonce, stream: stream, cancel: cancel, heard: make(chan *enginev1.RunUpdate, 1024)}
-	go t.listen()
-	return t, nil
-}
-
-func (t *talk) listen() {
-	defer close(t.heard)
-	for {
-		m, err := t.stream.Recv()
+// with gives a trial an engine that is configured, and takes it away.
+func with(f func(context.Context, *host.Process, Options) error) func(context.Context, Options) error {
+	return func(ctx context.Context, o Options) error {
+		p, err := host.Configured(ctx, o.program())
 		if err != nil {
-			t.err = err
-			return
+			return err
 		}
-		for _, update := range m.Updates {
-			update.Key = strings.TrimPrefix(update.Key, t.nonce)
-			t.heard <- update
+		err = f(ctx, p, o)
+		p.Kill()
+		if err == nil {
+			err = trace.Leftovers(p.Mark)
 		}
-	}
-}
-
-var errQuiet = errors.New("no update")
-
-// next is the next update; errQuiet when none comes in time.
-func (t *talk) next(limit time.Duration) (*enginev1.RunUpdate, error) {
-	select {
-	case m, ok := <-t.heard:
-		if !ok {
-			return nil, fmt.Errorf("stream ended: %w", t.err)
-		}
-		return m, nil
-	case <-time.After(limit):
-		return nil, fmt.Errorf("%w within %s", errQuiet, limit)
-	}
-}
-
-// runTimeout is what a workflow that succeeds soon may take.
-const runTimeout = 20 * time.Second
-
-// end reads updates up to the end of a run with this key.
-func (t *talk) end(key string, limit time.Duration) (*enginev1.RunUpdate, error) {
-	until := time.Now().Add(limit)
-	for {
-		m, err := t.next(time.Until(until))
 		if err != nil {
-			return nil, fmt.Errorf("run %q: %w", key, err)
+			return p.Spoken(err)
 		}
-		if m.Key != key {
-			return nil, fmt.Errorf("run %q: an update for another key: %q", key, m.Key)
-		}
-		if ends(m) {
-			return m, nil
-		}
+		return nil
 	}
 }
 
-func ends(m *enginev1.RunUpdate) bool {
-	return m.GetSucceeded() != nil || m.GetFailed() != nil
-}
-
-// start sends a Start.
-func (t *talk) start(key, workflow string, input []byte, change ...func(*enginev1.Start)) error {
-	return t.send(startCommand(key, workflow, input, change...))
-}
-
-// startCommand is a Start. The event is the same for all trials.
-func startCommand(key, workflow string, input []byte, change ...func(*enginev1.Start)) *enginev1.Command {
-	now := timestamppb.Now()
-	m := &enginev1.Start{
-		Key: key, Workflow: workflow, Input: input, Attempt: 1, FirstAttemptAt: now,
-		Event: &enginev1.Event{
-			Id: "event-" + key, Source: "/webhooks/sdktest", Type: "sdktest.tried", Time: now,
-			Datacontenttype: "application/json", Body: []byte(`{"tried":true}`),
-			Headers:    []*enginev1.Attribute{{Name: "user-agent", Value: "sdktest"}},
-			Extensions: []*enginev1.Attribute{{Name: "traceparent", Value: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
-		},
-	}
-	for _, c := range change {
-		c(m)
-	}
-	return &enginev1.Command{Command: &enginev1.Command_Start{Start: m}}
-}
-
-func cancelCommand(key string) *enginev1.Command {
-	return &enginev1.Command{Command: &enginev1.Command_Cancel{Cancel: &enginev1.Cancel{Key: key, Reason: "sdktest"}}}
-}
-
-// send sends commands in one message.
-func (t *talk) send(commands ...*enginev1.Command) error {
-	for _, c := range commands {
-		switch c := c.Command.(type) {
-		case *enginev1.Command_Start:
-			c.Start.Key = t.nonce + c.Start.Key
-		case *enginev1.Command_Cancel:
-			c.Cancel.Key = t.nonce + c.Cancel.Key
-		case *enginev1.Command_Answer:
-			c.Answer.Key = t.nonce + c.Answer.Key
+// talking gives it a stream too.
+func talking(f func(context.Context, *host.Process, *talk, Options) error) func(context.Context, Options) error {
+	return with(func(ctx context.Context, p *host.Process, o Options) error {
+		t, err := open(ctx, p)
+		if err != nil {
+			return err
 		}
-	}
-	return t.stream.Send(&enginev1.RunRequest{Commands: commands})
+		defer t.Break()
+		return f(ctx, p, t, o)
+	})
 }
 
 // succeed starts a run and wants its success.
 func (t *talk) succeed(key string, o Options, change ...func(*enginev1.Start)) error {
-	if err := t.start(key, o.Workflow, o.Input, change...); err != nil {
+	if err := t.Start(key, o.Workflow, o.Input, change...); err != nil {
 		return err
 	}
-	m, err := t.end(key, runTimeout)
+	m, err := t.End(key, host.RunTimeout)
 	if err != nil {
 		return err
 	}
-	return succeeded(m)
+	return host.Succeeded(m)
 }
 
-func succeeded(m *enginev1.RunUpdate) error {
-	if f := m.GetFailed(); f != nil {
-		return fmt.Errorf("run %q failed (%s): %s", m.Key, f.Kind, f.Message)
+// allSucceed wants the end of each run, once, in any order.
+func (t *talk) allSucceed(keys ...string) error {
+	all, left := len(keys), map[string]bool{}
+	for _, key := range keys {
+		left[key] = true
 	}
-	if out := m.GetSucceeded().GetOutput(); len(out) > 0 && !json.Valid(out) {
-		return fmt.Errorf("run %q: output is not JSON: %.80q", m.Key, out)
+	for len(left) > 0 {
+		m, err := t.Next(host.RunTimeout)
+		if err != nil {
+			return fmt.Errorf("after %d of %d runs: %w", all-len(left), all, err)
+		}
+		if !left[m.Key] {
+			return fmt.Errorf("run %q: an update after its end, or of no run at all", m.Key)
+		}
+		if host.Ends(m) {
+			delete(left, m.Key)
+			if err := host.Succeeded(m); err != nil {
+				return err
+			}
+		}
+	}
+	return t.quiet()
+}
+
+// quietTime is how long an update that should not come is waited for.
+const quietTime = 200 * time.Millisecond
+
+// quiet wants no further update: every run has ended.
+func (t *talk) quiet() error {
+	m, err := t.Next(quietTime)
+	if errors.Is(err, host.ErrQuiet) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("run %q: an update after its end: %v", m.Key, m)
+}
+
+// settle is long enough for a run to be under way.
+const settle = 300 * time.Millisecond
+
+// underWay starts a run that goes on.
+func (t *talk) underWay(key string, o Options, change ...func(*enginev1.Start)) error {
+	if err := t.Start(key, o.Slow, o.SlowInput, change...); err != nil {
+		return err
+	}
+	if m, err := t.goesOn(); err != nil || m != nil {
+		return misfit("slow", o.Slow, o.SlowInput, m, err)
 	}
 	return nil
 }
 
-// failed wants a failure that may be tried again.
-func failed(m *enginev1.RunUpdate) error {
-	f := m.GetFailed()
-	if f == nil {
-		return errors.New("the run succeeded")
+// unless is an error when a run ended, or the stream.
+func unless(wrong string) func(end *enginev1.RunUpdate, err error) error {
+	return func(end *enginev1.RunUpdate, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case end != nil:
+			return fmt.Errorf("%s: %s", wrong, how(end))
+		}
+		return nil
 	}
-	if f.Kind == enginev1.FailureKind_FAILURE_KIND_PERMANENT {
-		return fmt.Errorf("failed for good, which is wrong: %s", f.Message)
+}
+
+// goesOn watches the runs of a stream for a moment: the end of one, if any.
+func (t *talk) goesOn() (end *enginev1.RunUpdate, err error) { return t.endBy(time.Now().Add(settle)) }
+
+// endBy is the first end of a run up to a time, if any.
+func (t *talk) endBy(until time.Time) (end *enginev1.RunUpdate, err error) {
+	for {
+		m, err := t.Next(time.Until(until))
+		if errors.Is(err, host.ErrQuiet) {
+			return nil, nil
+		}
+		if err != nil || host.Ends(m) {
+			return m, err
+		}
 	}
-	return nil
+}
+
+// stop cancels a run and wants the end that it should have.
+func (t *talk) stop(key string) error {
+	if err := t.Send(host.CancelCommand(key)); err != nil {
+		return err
+	}
+	m, err := t.End(key, host.StopTimeout)
+	if err != nil {
+		return err
+	}
+	return host.Failed(m)
+}
+
+// misfit tells of a workflow that ended too soon for what it is there for.
+func misfit(option, workflow string, input []byte, end *enginev1.RunUpdate, err error) error {
+	if err != nil {
+		return err
+	}
+	given := "no input"
+	if len(input) > 0 {
+		given = fmt.Sprintf("%.200s", input)
+	}
+	return fmt.Errorf("the workflow %q (%s: in engine-check.yaml) was given %s and ended at once: %s", workflow, option, given, how(end))
+}
+
+// how a run ended, in words.
+func how(end *enginev1.RunUpdate) string {
+	if f := end.GetFailed(); f != nil {
+		return fmt.Sprintf("%s: %s", f.Kind, f.Message)
+	}
+	return "it succeeded"
 }

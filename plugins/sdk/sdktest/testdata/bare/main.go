@@ -75,7 +75,7 @@ func serve(e *engine) error {
 	if err != nil {
 		return err
 	}
-	limit, _ := strconv.Atoi(os.Getenv("GATEWAY_MAX_MESSAGE_BYTES"))
+	limit := maxMessage()
 	var options []grpc.ServerOption
 	if !defect("small") { // gRPC's own limit is 4 MiB
 		options = append(options, grpc.MaxRecvMsgSize(limit+1<<20), grpc.MaxSendMsgSize(limit+1<<20))
@@ -97,6 +97,11 @@ func serve(e *engine) error {
 	}
 	fmt.Printf("1|%d|unix|%s|grpc|%s\n", version(), listener.Addr(), certificate)
 	return server.Serve(listener)
+}
+
+func maxMessage() int {
+	limit, _ := strconv.Atoi(os.Getenv("GATEWAY_MAX_MESSAGE_BYTES"))
+	return limit
 }
 
 func socketFolder() string {
@@ -149,6 +154,9 @@ func register(server *grpc.Server, e *engine) {
 	if !defect("unhealthy") {
 		h := health.NewServer()
 		h.SetServingStatus("plugin", grpc_health_v1.HealthCheckResponse_SERVING)
+		if defect("not-serving") {
+			h.SetServingStatus("plugin", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+		}
 		grpc_health_v1.RegisterHealthServer(server, h)
 	}
 	if !defect("no-shutdown") {

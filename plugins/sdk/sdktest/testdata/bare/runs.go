@@ -25,6 +25,7 @@ type stream struct {
 // run is one run under way.
 type run struct {
 	key, workflow string
+	from          *stream     // where it was started first
 	stop          chan string // why
 	answers       chan []byte
 }
@@ -67,6 +68,11 @@ func (e *engine) end(st *stream) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for key, r := range e.runs {
+		if defect("no-get") && e.on[key] == st || defect("stops-moved") && r.from == st {
+			r.stop <- "the stream is over"
+		}
+	}
 	e.open = slices.DeleteFunc(e.open, func(other *stream) bool { return other == st })
 }
 
@@ -108,25 +114,34 @@ func (e *engine) answer(st *stream, m *enginev1.Answer) {
 	e.mu.Lock()
 	e.on[m.Key] = st
 	e.mu.Unlock()
+	lost := &enginev1.RunUpdate{Update: &enginev1.RunUpdate_Failed{Failed: &enginev1.Failed{Message: "no such run waits"}}}
 	switch r := e.find(m.Key); {
 	case defect("unanswerable"):
 	case r != nil:
 		r.answers <- m.Input
 	case e.recall(m.Key) == "waiting":
 		e.succeed(m.Key, m.Input)
+	case !defect("ignores-lost"):
+		e.send(m.Key, lost)
 	}
 }
 
 func (e *engine) start(st *stream, m *enginev1.Start) error {
 	known := e.recall(m.Key)
 	e.mu.Lock()
-	e.on[m.Key] = st
-	if e.runs[m.Key] != nil {
+	there := e.runs[m.Key] != nil
+	if !there || !defect("stays") {
+		e.on[m.Key] = st
+	}
+	if there && !defect("twice") {
 		e.mu.Unlock()
+		if defect("refuses-again") {
+			e.fail(m.Key, "it runs already", enginev1.FailureKind_FAILURE_KIND_PERMANENT)
+		}
 		return nil // its end will come
 	}
 	busy := len(e.runs)
-	r := &run{key: m.Key, workflow: m.Workflow, stop: make(chan string, 8), answers: make(chan []byte, 8)}
+	r := &run{key: m.Key, workflow: m.Workflow, from: st, stop: make(chan string, 8), answers: make(chan []byte, 8)}
 	e.runs[m.Key] = r
 	e.mu.Unlock()
 	switch {
@@ -155,7 +170,7 @@ func (e *engine) do(r *run, m *enginev1.Start) {
 	case "slow":
 		e.slow(r, m)
 	case "ask":
-		e.ask(r)
+		e.ask(r, m)
 	}
 }
 
@@ -210,6 +225,10 @@ func (e *engine) slow(r *run, m *enginev1.Start) {
 	if defect("leaky") {
 		helper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
+	if defect("hurried") && string(m.Input) != `{"how":"slowly"}` {
+		e.fail(r.key, "how slow?", enginev1.FailureKind_FAILURE_KIND_PERMANENT)
+		return
+	}
 	if err := helper.Start(); err != nil {
 		panic(err)
 	}
@@ -235,7 +254,11 @@ func (e *engine) slow(r *run, m *enginev1.Start) {
 	e.fail(r.key, why, kind)
 }
 
-func (e *engine) ask(r *run) {
+func (e *engine) ask(r *run, m *enginev1.Start) {
+	if defect("unasking") && string(m.Input) != `{"ask":"Ada"}` {
+		e.fail(r.key, "ask what?", enginev1.FailureKind_FAILURE_KIND_PERMANENT)
+		return
+	}
 	if !defect("forgetful") {
 		e.remember(r.key, "waiting")
 	}
@@ -253,6 +276,10 @@ func (e *engine) ask(r *run) {
 }
 
 func (e *engine) succeed(key string, output []byte) {
+	if limit := maxMessage(); len(output) > limit && !defect("boastful") {
+		e.fail(key, fmt.Sprintf("the output has %d bytes, of %d", len(output), limit), enginev1.FailureKind_FAILURE_KIND_PERMANENT)
+		return
+	}
 	e.ended(key, "succeeded")
 	e.send(key, &enginev1.RunUpdate{Update: &enginev1.RunUpdate_Succeeded{Succeeded: &enginev1.Succeeded{Output: output}}})
 }

@@ -64,6 +64,9 @@ func (e *engine) ask(ctx context.Context, r *sdk.Request) (sdk.Result, error) {
 
 // Answer goes on with a run that an earlier process left waiting.
 func (e *engine) Answer(_ context.Context, r *sdk.Request) (sdk.Result, error) {
+	if text, err := os.ReadFile(e.file(r.Key)); err != nil || string(text) != "waiting" {
+		return sdk.Result{}, errors.New("no run with this key waits")
+	}
 	return sdk.Result{Output: r.Input}, e.remember(r.Key, "succeeded")
 }
 

@@ -1,12 +1,13 @@
 //go:build !unix
 
-package sdktest
+package host
 
 import "os/exec"
 
 func ownGroup(*exec.Cmd) {}
 
-func killGroup(cmd *exec.Cmd) {
+// KillGroup ends the engine, and what it started and left in its group.
+func KillGroup(cmd *exec.Cmd) {
 	if cmd.Process != nil {
 		_ = cmd.Process.Kill()
 	}

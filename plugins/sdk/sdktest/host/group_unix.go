@@ -1,6 +1,6 @@
 //go:build unix
 
-package sdktest
+package host
 
 import (
 	"os/exec"
@@ -12,7 +12,8 @@ func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
-func killGroup(cmd *exec.Cmd) {
+// KillGroup ends the engine, and what it started and left in its group.
+func KillGroup(cmd *exec.Cmd) {
 	if cmd.Process != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
