@@ -16,7 +16,7 @@ import (
 // would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
 const (
 	collectAt = 400 // percent
-	usual     = 80 << 20
+	usual     = 96 << 20
 	roomy     = 16 << 20
 )
 

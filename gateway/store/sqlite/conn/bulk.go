@@ -15,12 +15,11 @@ type Bulk struct {
 	sql         map[int]string
 }
 
-// NewBulk makes a statement of what stands before its rows and the number of
-// their columns.
-func NewBulk(before string, columns int) *Bulk {
+// NewBulk makes a statement of what stands before its rows, and of a row, in
+// which each ? is a value.
+func NewBulk(before, row string) *Bulk {
 	b := &Bulk{
-		before: before, columns: columns,
-		row:   "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")",
+		before: before, row: row, columns: strings.Count(row, "?"),
 		sizes: []int{64, 16, 4, 1},
 		sql:   map[int]string{},
 	}

@@ -11,12 +11,17 @@ import (
 
 var (
 	insertEvents = conn.NewBulk(`INSERT INTO events
-(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, 14)
+(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 	insertDeliveries = conn.NewBulk(`INSERT INTO deliveries
 (seq,event,route,engine,workflow,input,key,state,claimed,due,
-attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process) VALUES `, 20)
+attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+	// insertSucceeded is insertDeliveries for the usual end, of which most is
+	// always the same: to bind a value costs as much as to store it.
+	insertSucceeded = conn.NewBulk(`INSERT INTO deliveries
+(seq,event,route,engine,workflow,input,key,due,first_at,started,ended,process,
+state,claimed,attempt,throttled,run_id,outcome,message,output) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,3,0,1,0,'','succeeded','',NULL)")
 	insertAttempts = conn.NewBulk(`INSERT OR REPLACE INTO attempts
-(delivery,number,started,ended,outcome,message,process) VALUES `, 7)
+(delivery,number,started,ended,outcome,message,process) VALUES `, "(?,?,?,?,?,?,?)")
 )
 
 // rows collects the new rows of a transaction. Deliveries stay open to changes
@@ -107,14 +112,29 @@ func (r *rows) flush(c *conn.Conn) error {
 	if err := insertEvents.Exec(c, r.events); err != nil {
 		return err
 	}
-	r.values = r.values[:0]
-	for i := range r.deliveries {
-		r.values = appendDelivery(r.values, &r.deliveries[i])
+	err := r.insert(c, insertSucceeded, true, appendSucceeded)
+	if err == nil {
+		err = r.insert(c, insertDeliveries, false, appendDelivery)
 	}
-	err := insertDeliveries.Exec(c, r.values)
-	clear(r.values)
 	r.clear()
 	return err
+}
+
+// insert writes the deliveries that ended in the usual way, or the others.
+func (r *rows) insert(c *conn.Conn, into *conn.Bulk, usual bool, row func([]driver.Value, *store.Delivery) []driver.Value) error {
+	r.values = r.values[:0]
+	for i := range r.deliveries {
+		if d := &r.deliveries[i]; usualEnd(d) == usual {
+			r.values = row(r.values, d)
+		}
+	}
+	defer clear(r.values)
+	return into.Exec(c, r.values)
+}
+
+func appendSucceeded(vals []driver.Value, d *store.Delivery) []driver.Value {
+	return append(vals, d.Seq, d.EventSeq, d.Route, d.Engine, d.Workflow, optional(d.Input), d.Key, record.Micros(d.Due),
+		record.Micros(d.FirstAttemptAt), record.Micros(d.Last.Started), record.Micros(d.Last.Ended), d.Last.Process)
 }
 
 func appendDelivery(vals []driver.Value, d *store.Delivery) []driver.Value {

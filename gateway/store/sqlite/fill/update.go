@@ -11,21 +11,21 @@ import (
 const updateDelivery = `UPDATE deliveries SET state=?2, claimed=?3, due=?4, attempt=?5, throttled=?6, first_at=?7,
 run_id=?8, started=?9, ended=?10, outcome=?11, message=?12, output=?13, process=?14 WHERE seq=?1 AND state<=2`
 
-// updateSucceeded is updateDelivery for the usual end: the first attempt
-// succeeded and there is nothing more to say.
+// updateSucceeded is updateDelivery for the usual end.
 const updateSucceeded = `UPDATE deliveries SET state=3, claimed=0, attempt=1, first_at=?2, started=?2, ended=?3,
 outcome='succeeded', process=?4 WHERE seq=?1 AND state<=2`
 
-// plain tells whether updateSucceeded says all that a change does.
-func plain(c *store.Change) bool {
-	a := &c.Attempt
-	return c.State == store.Succeeded && c.Attempts == 1 && c.Throttled == 0 && c.RunID == "" && a.Outcome == "succeeded" &&
-		a.Message == "" && a.Output == nil && a.Started.Equal(c.FirstAttemptAt)
+// usualEnd: the first attempt succeeded and there is nothing more to say.
+func usualEnd(d *store.Delivery) bool {
+	a := &d.Last
+	return d.State == store.Succeeded && d.Attempt == 1 && d.Throttled == 0 && d.RunID == "" && a.Outcome == "succeeded" &&
+		a.Message == "" && a.Output == nil && a.Started.Equal(d.FirstAttemptAt)
 }
 
 // update writes one change and tells how many rows it found.
 func update(on *conn.Conn, c *store.Change) (int64, error) {
-	if plain(c) {
+	var d store.Delivery
+	if settle(&d, c); usualEnd(&d) {
 		return on.Exec(updateSucceeded, c.Delivery.Seq, record.Micros(c.Attempt.Started), record.Micros(c.Attempt.Ended), c.Attempt.Process)
 	}
 	return on.Exec(updateDelivery, changeRow(c)...)

@@ -13,7 +13,7 @@ import (
 // mergeChunk bounds the keys that are moved in one transaction.
 const mergeChunk = 512
 
-var insertKeys = conn.NewBulk("INSERT OR REPLACE INTO keys (key,digest,event) VALUES ", 3)
+var insertKeys = conn.NewBulk("INSERT OR REPLACE INTO keys (key,digest,event) VALUES ", "(?,?,?)")
 
 type found struct {
 	key store.Key
