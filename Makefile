@@ -44,7 +44,7 @@ plugins/grapheteria: ## install the Grapheteria engine to bin/plugins; needs Pyt
 	@plugins/grapheteria/install.sh bin/plugins
 
 test: ## run all tests but test-grapheteria and test-temporal
-	go test $(TESTFLAGS) ./...
+	go test -timeout 20m $(TESTFLAGS) ./...
 	@for module in $(MODULES); do \
 		echo "cd $$module && go test $(TESTFLAGS) ./..."; \
 		(cd $$module && go test $(TESTFLAGS) ./...) || exit 1; \
