@@ -14,6 +14,7 @@ import (
 var differs = regexp.MustCompile(strings.Join([]string{
 	`(?P<any>…)`,
 	`(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))`,
+	`(?P<clock>\b\d\d:\d\d:\d\d(?:\.\d+)?\b)`,
 	`(?P<id>sha256:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b0[0-9a-z]{12}\b)`,
 	`(?P<process>\b[\w-]+/[0-9a-f]{4} pid \d+\b)`,
 	`(?P<hash>\b[0-9a-f]{12,64}\b)`,
@@ -25,6 +26,7 @@ var differs = regexp.MustCompile(strings.Join([]string{
 var forms = map[string]string{
 	"any":     `[^\n]*`,
 	"time":    `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)`,
+	"clock":   `\d\d:\d\d:\d\d(?:\.\d+)?`,
 	"id":      `(sha256:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0[0-9a-z]{12})`,
 	"process": `[\w-]+/[0-9a-f]{4} pid \d+`,
 	"hash":    `[0-9a-f]{12,64}`,

@@ -35,7 +35,8 @@ var claimed sync.Map
 // a folder of its own.
 type shell struct {
 	t             *testing.T
-	dir           string
+	programs      string // the folder of bin
+	root, dir     string // a folder that stands for the clone, and where the page's files are in it
 	listen, admin string
 	in            io.Writer
 	lines         chan string
@@ -47,7 +48,7 @@ type shell struct {
 func open(t *testing.T, programs, folder string) *shell {
 	t.Helper()
 	root := t.TempDir()
-	s := &shell{t: t, dir: filepath.Join(root, "docs", folder), lines: make(chan string, 1000), ids: map[string]string{}}
+	s := &shell{t: t, programs: programs, root: root, dir: filepath.Join(root, "docs", folder), lines: make(chan string, 1000), ids: map[string]string{}}
 	s.listen, s.admin = ports(t)
 	if err := os.CopyFS(s.dir, os.DirFS(folder)); err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func (s *shell) here(text string) string {
 }
 
 func (s *shell) there(text string) string {
-	return strings.NewReplacer(s.listen, defaultListen, s.admin, defaultAdmin, s.dir, "/srv/gateway").Replace(text)
+	return strings.NewReplacer(s.listen, defaultListen, s.admin, defaultAdmin, s.dir, "/srv/gateway", s.root, "/opt/gateway", s.programs, "/opt/gateway").Replace(text)
 }
 
 // typeAll types one command after the other and compares what they print with
