@@ -84,6 +84,30 @@ func story(t *testing.T, programs, page string) {
 	}
 }
 
+// TestIndexes: each story has a page, which is in the list of its folder.
+func TestIndexes(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"cookbook", "coming-from"} {
+		index, err := os.ReadFile(filepath.Join(folder, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stories, err := filepath.Glob(filepath.Join(folder, "*", "gateway.yaml"))
+		if err != nil || len(stories) < 3 {
+			t.Fatalf("%s: %d stories, %v", folder, len(stories), err)
+		}
+		for _, story := range stories {
+			name := filepath.Base(filepath.Dir(story))
+			if !strings.Contains(string(index), "]("+name+"/README.md)") {
+				t.Errorf("%s/README.md does not list %s", folder, name)
+			}
+			if _, err := os.Stat(filepath.Join(folder, name, "README.md")); err != nil {
+				t.Errorf("%s: %v", story, err)
+			}
+		}
+	}
+}
+
 // configurations are all YAML files of a folder and below, as seen from there.
 func configurations(t *testing.T, folder string) (files []string) {
 	t.Helper()
