@@ -55,7 +55,7 @@ func TestLinks(t *testing.T) {
 // tracked are the files of the clone that may hold a link.
 func tracked(t *testing.T) (files []string) {
 	t.Helper()
-	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md", "*.go", "*.yaml", "*.yml", "*.proto", "Makefile")
+	list := exec.Command("git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "*.md", "*.go", "*.yaml", "*.yml", "*.proto", "Makefile")
 	list.Dir = ".."
 	out, err := list.Output()
 	if err != nil {

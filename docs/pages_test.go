@@ -233,7 +233,7 @@ func build(t *testing.T) string {
 func ports(t *testing.T) (listen, admin string) {
 	t.Helper()
 	var found []string
-	for port := 20000 + os.Getpid()%5000*2; len(found) < 2 && port < 32000; port++ {
+	for port := 20000 + os.Getpid()*131%10000; len(found) < 2 && port < 32000; port++ {
 		address := "127.0.0.1:" + strconv.Itoa(port)
 		if _, taken := claimed.LoadOrStore(port, true); taken {
 			continue

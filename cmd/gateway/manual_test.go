@@ -139,7 +139,7 @@ func preset(f *pflag.Flag) string {
 }
 
 // cell is a text that may stand in a table.
-func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+func cell(text string) string { return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(text) }
 
 func must(files []string, err error) []string {
 	if err != nil {
