@@ -21,7 +21,7 @@ import (
 
 const (
 	// patience is how long anything may take on a busy machine.
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	// mark is the line that ends what a command prints.
 	mark = "---- that was it: "
 	// What the pages call the two addresses of the gateway.
@@ -97,6 +97,8 @@ func (s *shell) read(out io.Reader) {
 // close ends the shell and all that it started.
 func (s *shell) close(cmd *exec.Cmd) {
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+	hurry := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer hurry.Stop()
 	for range s.lines { // until nobody holds the output any more
 	}
 	_ = cmd.Wait()
