@@ -111,15 +111,10 @@ func TestIndexes(t *testing.T) {
 // configurations are all YAML files of a folder and below, as seen from there.
 func configurations(t *testing.T, folder string) (files []string) {
 	t.Helper()
-	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && filepath.Ext(path) == ".yaml" && !strings.Contains(path, "/theirs/") {
-			file, _ := filepath.Rel(folder, path)
-			files = append(files, file)
+	for _, file := range listed(t, folder) {
+		if filepath.Ext(file) == ".yaml" && !strings.Contains(file, "/theirs/") {
+			files = append(files, strings.TrimPrefix(file, folder+"/"))
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return files
 }

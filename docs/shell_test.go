@@ -50,9 +50,7 @@ func open(t *testing.T, programs, folder string) *shell {
 	root := t.TempDir()
 	s := &shell{t: t, programs: programs, root: root, dir: filepath.Join(root, "docs", folder), lines: make(chan string, 1000), ids: map[string]string{}}
 	s.listen, s.admin = ports(t)
-	if err := os.CopyFS(s.dir, os.DirFS(folder)); err != nil {
-		t.Fatal(err)
-	}
+	s.copy(folder)
 	for name, to := range map[string]string{
 		"bin": filepath.Join(programs, "bin"), "plugins": source(t, "plugins"), "go.mod": source(t, "go.mod"), "go.sum": source(t, "go.sum"),
 	} {
@@ -84,6 +82,28 @@ func open(t *testing.T, programs, folder string) *shell {
 	t.Cleanup(func() { s.close(cmd) })
 	fmt.Fprintln(in, "exec 2>&1")
 	return s
+}
+
+// copy takes what git would, and so nothing of what trying a page leaves.
+func (s *shell) copy(folder string) {
+	s.t.Helper()
+	for _, file := range listed(s.t, folder) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		to := filepath.Join(s.root, "docs", file)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.WriteFile(to, text, info.Mode()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // read hands over what is printed.
