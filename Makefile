@@ -26,7 +26,7 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION
 # which is worth some percent. `make profile` makes it anew.
 PROFILE := cmd/gateway/gateway.pgo
 
-.PHONY: help build run test check licenses vuln dist dist-check format vet lint generated generate generate-python fmt fuzz torture-engines bench profile clean \
+.PHONY: help build run test check licenses vuln dist dist-check format vet lint generated generate generate-python fmt fuzz torture-engines bench soak profile clean \
 	plugins/grapheteria plugins/temporal test-grapheteria test-temporal
 
 help: ## list these targets
@@ -110,6 +110,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 bench: build ## measure a running gateway, events per second to the disk and back
 	go run ./bench --gateway bin/gateway $(BENCH_ARGS)
+
+soak: build ## ten minutes at seven tenths of what the machine can run: nothing may grow, p99 under 50 ms
+	go run ./bench --gateway bin/gateway --scenarios soak --rounds 1 $(BENCH_ARGS)
 
 profile: build ## measure what the compiler should optimise for
 	go run ./bench --gateway bin/gateway --rounds 2 --duration 8s --scenarios bare,accepted,run --profile bin/profile
