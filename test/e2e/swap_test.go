@@ -49,8 +49,8 @@ func TestEngineSwap(t *testing.T) {
 
 	s.brokenPrograms(l, senders, second)
 
-	if a := auditRoute(s.journal("journal"), "any", nil); a.sameKey > 0 {
-		t.Errorf("%d runs were repeated, though no reload interrupts one", a.sameKey)
+	if a := auditRoute(s.journal("journal"), "any", nil); a.SameKey > 0 {
+		t.Errorf("%d runs were repeated, though no reload interrupts one", a.SameKey)
 	}
 
 	// What is loaded is started again after a crash, whatever the file is now.
@@ -110,8 +110,8 @@ func TestManySwaps(t *testing.T) {
 	for _, route := range []string{"any", "ordered"} {
 		a := auditRoute(notes, route, acked)
 		a.check(t, route)
-		if a.sameKey > 0 {
-			t.Errorf("route %s: %d runs were repeated", route, a.sameKey)
+		if a.SameKey > 0 {
+			t.Errorf("route %s: %d runs were repeated", route, a.SameKey)
 		}
 		l.undisturbed(t, route)
 	}
