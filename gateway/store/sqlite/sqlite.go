@@ -94,7 +94,7 @@ type Store struct {
 // and gives every delivery that a former process had in memory back to Claim.
 // A second process on the same folder is refused.
 func Open(opts Options) (*Store, error) {
-	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+	if err := makeDir(opts.Dir, syncDir); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	path, err := filepath.Abs(filepath.Join(opts.Dir, fileName))
