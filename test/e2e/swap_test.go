@@ -75,8 +75,8 @@ func TestEngineSwap(t *testing.T) {
 	s.nothingLeft(time.Second)
 }
 
-// Fifty versions one after the other, every fifth of them broken: no request
-// and no run suffers, and nothing piles up.
+// Fifty versions one after the other, or E2E_SWAPS, every fifth of them broken:
+// no request and no run suffers, and nothing piles up.
 func TestManySwaps(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, ownEngine())
@@ -86,7 +86,8 @@ func TestManySwaps(t *testing.T) {
 	serving := l.enginePID(t, "main")
 	s.serves(senders, serving)
 	before := measure(t, l)
-	for n := range 50 {
+	swaps := int(fromEnv(t, "E2E_SWAPS", 50))
+	for n := range swaps {
 		content, want := program(t, fmt.Sprint("version ", n)), http.StatusOK
 		if n%5 == 4 {
 			content, want = []byte("#!/bin/sh\nexit 3\n"), http.StatusUnprocessableEntity
@@ -116,7 +117,7 @@ func TestManySwaps(t *testing.T) {
 		l.undisturbed(t, route)
 	}
 	inOrder(t, notes, "ordered")
-	t.Logf("50 swaps, %d events, %d engine processes", len(acked), len(s.engines()))
+	t.Logf("%d swaps, %d events, %d engine processes", swaps, len(acked), len(s.engines()))
 	l.stop(t)
 	s.nothingLeft(time.Second)
 }

@@ -38,47 +38,41 @@ func Read(path string) (notes []Note, err error) {
 // Audit is what became of the events of one route.
 type Audit struct {
 	Acknowledged, Runs, Lost, SameKey, OtherKey int
-	// Twice counts runs that one engine process began again under the key of a
-	// run that had not ended: no crash explains that.
+	// Twice counts runs that one engine process began again as the same attempt:
+	// no crash explains that.
 	Twice int
 }
 
 // Count compares the events that were acknowledged with the notes of a route.
 func Count(notes []Note, route string, acked map[string]time.Time) Audit {
 	type run struct {
-		key string
-		pid int
-		on  bool
+		key          string
+		pid, attempt int
 	}
-	runs, ends := map[string]*run{}, map[string]bool{}
+	runs, ends := map[string]run{}, map[string]bool{}
 	a := Audit{Acknowledged: len(acked)}
 	for _, n := range notes {
 		if n.Route != route {
 			continue
 		}
-		known := runs[n.Event]
+		before, known := runs[n.Event]
+		now := run{n.Key, n.PID, n.Attempt}
 		switch {
 		case n.What == "end":
 			ends[n.Event] = true
-			if known != nil {
-				known.on = false
-			}
+			continue
 		case n.What != "begin":
-		case known == nil:
-			a.Runs++
-			runs[n.Event] = &run{n.Key, n.PID, true}
-		default:
-			a.Runs++
-			if known.key == n.Key {
-				a.SameKey++
-			} else {
-				a.OtherKey++
-			}
-			if known.on && known.pid == n.PID {
-				a.Twice++
-			}
-			*known = run{n.Key, n.PID, true}
+			continue
+		case known && before == now:
+			a.Twice++
+			a.SameKey++
+		case known && before.key == n.Key:
+			a.SameKey++
+		case known:
+			a.OtherKey++
 		}
+		a.Runs++
+		runs[n.Event] = now
 	}
 	for id := range acked {
 		if !ends[id] {

@@ -127,8 +127,10 @@ func (s *Store) openFiles() (err error) {
 		return err
 	}
 	s.deciding = decider{store: s, asks: s.asking}
-	s.reads, err = conn.Readers(s.path, readers)
-	return err
+	if s.reads, err = conn.Readers(s.path, readers); err != nil {
+		return err
+	}
+	return syncDir(s.opts.Dir) // SQLite does so too, but does not look whether it failed
 }
 
 // closeFiles closes what is open of them.

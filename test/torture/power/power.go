@@ -66,7 +66,7 @@ func Lose(b *trial.Bench) error {
 // loser looks at one image after another.
 type loser struct {
 	*trial.Bench
-	past         *past
+	past     *past
 	dir      string
 	gateways int
 }

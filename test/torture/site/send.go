@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,6 +95,7 @@ func (l *Life) Settle(limit time.Duration) error {
 type Load struct {
 	site   *Site
 	client *http.Client
+	ctx    context.Context
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
 	// Rest is what a sender waits between two events.
@@ -113,7 +116,7 @@ func NewLoad(s *Site, size int) *Load {
 // Go begins to send; Stop ends it.
 func (l *Load) Go(senders int) {
 	ctx, cancel := context.WithCancel(context.Background())
-	l.cancel = cancel
+	l.ctx, l.cancel = ctx, cancel
 	for i := range senders {
 		l.ended.Go(func() {
 			for n := 1; ctx.Err() == nil; n++ {
@@ -123,6 +126,9 @@ func (l *Load) Go(senders int) {
 		})
 	}
 }
+
+// Running tells whether it sends.
+func (l *Load) Running() bool { return l.ctx != nil && l.ctx.Err() == nil }
 
 // Event sends one event until it is accepted, or until ctx ends; a request
 // under way then gets its answer.
@@ -180,6 +186,13 @@ func (l *Load) Count(code int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.codes[code]
+}
+
+// Codes are those that were answered.
+func (l *Load) Codes() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.codes))
 }
 
 // Stop waits for the answers under way and returns what was accepted.

@@ -151,8 +151,15 @@ func (s *Site) Current() *Life {
 	return s.now
 }
 
-// Exited is closed when the process has ended.
-func (l *Life) Exited() <-chan struct{} { return l.exited }
+// Ended tells whether the process has ended.
+func (l *Life) Ended() bool {
+	select {
+	case <-l.exited:
+		return true
+	default:
+		return false
+	}
+}
 
 // Code is the exit code; -1 when a signal ended it.
 func (l *Life) Code() int { return l.cmd.ProcessState.ExitCode() }
@@ -186,15 +193,24 @@ func (l *Life) Stop() error {
 	return nil
 }
 
-// Wait waits for the end of the process; one that does not end is killed.
+// ErrGoesOn: the gateway did not end when it should have.
+var ErrGoesOn = errors.New("gateway: goes on")
+
+// Wait waits for the end of the process; one that goes on is killed, and so is
+// its tracer if that takes too long as well.
 func (l *Life) Wait(limit time.Duration) error {
 	select {
 	case <-l.exited:
 		return nil
 	case <-time.After(limit):
-		l.Kill()
-		return fmt.Errorf("gateway: did not end within %s:\n%s", limit, l.Said())
 	}
+	_ = l.cmd.Process.Signal(syscall.SIGUSR1) // it may have ended
+	select {
+	case <-l.exited:
+	case <-time.After(10 * time.Second):
+		l.Kill()
+	}
+	return fmt.Errorf("%w: it should have ended within %s:\n%s", ErrGoesOn, limit, l.Said())
 }
 
 // End leaves nothing running.

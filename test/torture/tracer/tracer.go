@@ -45,6 +45,9 @@ type Rule struct {
 	N int
 	// After: when the call has returned, not before it is made.
 	After bool
+	// Hold is how long the call is held up before the program is killed, which
+	// goes on meanwhile: what it says then, it says too early.
+	Hold time.Duration `json:",omitempty"`
 	// Errno, when set, is what the call returns, without being made; otherwise
 	// the program is killed. Sticky: and all that follow.
 	Errno  syscall.Errno `json:",omitempty"`
@@ -269,10 +272,11 @@ func (t *tracer) fired(s Step) {
 	}
 }
 
-// kill ends the program; the stopped thread never goes on.
+// kill ends the program, soon; the stopped thread never goes on.
 func (t *tracer) kill(s Step) error {
 	t.fired(s)
-	return unix.Kill(t.root, unix.SIGKILL)
+	time.AfterFunc(t.plan.Rule.Hold, func() { _ = unix.Kill(t.root, unix.SIGKILL) }) // nothing else ends it
+	return nil
 }
 
 // deny has a call return an error without being made.

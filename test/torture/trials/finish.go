@@ -15,6 +15,11 @@ func finish(b *trial.Bench, s *site.Site, load *site.Load) error {
 		return err
 	}
 	b.Recovered(l.Took)
+	if before := load.Acked(); load.Running() {
+		if err := until(resumes, "events are accepted at the end", func() bool { return load.Acked() > before+100 }); err != nil {
+			b.Problem("%v", err)
+		}
+	}
 	acked := load.Stop()
 	if err := l.Settle(drain); err != nil {
 		b.Problem("%v", err)

@@ -16,7 +16,7 @@ import (
 const (
 	senders = 16
 	// drain is within what all that was accepted must have ended.
-	drain = 30 * time.Second
+	drain = 20 * time.Second
 )
 
 // Kill kills the gateway again and again under load, at any moment, also while

@@ -49,14 +49,12 @@ func fault(b *trial.Bench, s *site.Site, rule tracer.Rule, limit time.Duration) 
 	if err := s.Ready(l, drain); err != nil && !errors.Is(err, site.ErrEnded) {
 		return l, r, err
 	}
-	if err := l.Wait(limit); err != nil {
-		return l, r, fmt.Errorf("%s %d, errno %d: %w", rule.Steps, rule.N, rule.Errno, err)
-	}
+	goesOn := l.Wait(limit)
 	text, err := os.ReadFile(s.Path("report.json"))
 	if err != nil {
 		return l, r, fmt.Errorf("%w: the tracer said:\n%s", err, l.Said())
 	}
-	return l, r, json.Unmarshal(text, &r)
+	return l, r, errors.Join(json.Unmarshal(text, &r), goesOn)
 }
 
 // Record starts a site's gateway and has all that it does to the disk and tells
