@@ -216,9 +216,15 @@ func (s *Store) filling() fill.Options {
 	}
 }
 
-// salt of the journal's records: so that they belong to this database alone.
+// salt of the journal's records: so that they belong to this database alone. A
+// new one goes into the database itself at once: with a log of SQLite's that
+// cannot be read, none of them could.
 func (s *Store) salt() (salt uint32, err error) {
-	if _, err := s.conn.Exec("INSERT OR IGNORE INTO marks (name,value) VALUES ('salt',?)", int64(rand.Uint32())); err != nil {
+	made, err := s.conn.Exec("INSERT OR IGNORE INTO marks (name,value) VALUES ('salt',?)", int64(rand.Uint32()))
+	if err == nil && made > 0 {
+		_, err = s.conn.Checkpoint()
+	}
+	if err != nil {
 		return 0, err
 	}
 	return salt, s.conn.Query("SELECT value FROM marks WHERE name='salt'", func(row []driver.Value) error {
