@@ -20,6 +20,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/fill"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/folder"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/journal"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
@@ -94,7 +95,7 @@ type Store struct {
 // and gives every delivery that a former process had in memory back to Claim.
 // A second process on the same folder is refused.
 func Open(opts Options) (*Store, error) {
-	if err := makeDir(opts.Dir, syncDir); err != nil {
+	if err := folder.Make(opts.Dir); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	path, err := filepath.Abs(filepath.Join(opts.Dir, fileName))
@@ -106,7 +107,7 @@ func Open(opts Options) (*Store, error) {
 		queue: make(chan op, queueLength), closed: make(chan struct{}), failed: make(chan struct{}),
 		keys: keys.New(opts.Retain.Dedupe),
 	}
-	if s.lock, err = lockDir(opts.Dir); err != nil {
+	if s.lock, err = folder.Lock(opts.Dir); err != nil {
 		return nil, fmt.Errorf("store %s: %w", opts.Dir, err)
 	}
 	if err := s.openFiles(); err != nil {
@@ -130,7 +131,8 @@ func (s *Store) openFiles() (err error) {
 	if s.reads, err = conn.Readers(s.path, readers); err != nil {
 		return err
 	}
-	return syncDir(s.opts.Dir) // SQLite does so too, but does not look whether it failed
+	// SQLite does so too, but does not look whether it failed.
+	return errors.Join(folder.Sync(s.opts.Dir), s.integrity().First())
 }
 
 // closeFiles closes what is open of them.
@@ -290,7 +292,7 @@ func (s *Store) fail(err error) error {
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	for _, part := range []func(context.Context){s.runDisk, s.retention().Run, s.runMerge} {
+	for _, part := range []func(context.Context){s.runDisk, s.retention().Run, s.runMerge, s.runCheck} {
 		wg.Go(func() { part(ctx) })
 	}
 	wg.Go(func() {

@@ -1,4 +1,6 @@
-package sqlite
+// Package folder is the embedded store's folder: made so that it lasts, and used
+// by one process. It stands below the store, which opens its files there.
+package folder
 
 import (
 	"errors"
@@ -8,9 +10,11 @@ import (
 	"syscall"
 )
 
-// makeDir makes the store's folder, and makes it last: a folder that its parent
+// Make makes the store's folder, and makes it last: a folder that its parent
 // has not on disk goes with the power, and all files in it, synced or not.
-func makeDir(dir string, sync func(dir string) error) error {
+func Make(dir string) error { return makeWith(dir, Sync) }
+
+func makeWith(dir string, sync func(dir string) error) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -30,9 +34,9 @@ func makeDir(dir string, sync func(dir string) error) error {
 	return nil
 }
 
-// syncDir leaves out folders that may not be read or cannot be synced: whoever
-// made those has to see to it.
-func syncDir(dir string) error {
+// Sync makes the names in a folder last. It leaves out folders that may not be
+// read or cannot be synced: whoever made those has to see to it.
+func Sync(dir string) error {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil

@@ -1,4 +1,4 @@
-package sqlite
+package folder
 
 import (
 	"os"
@@ -18,16 +18,16 @@ func TestFoldersLast(t *testing.T) {
 			t.Errorf("%s was synced before there was anything in it: %v", parent, err)
 		}
 		synced = append(synced, parent)
-		return syncDir(parent)
+		return Sync(parent)
 	}
-	if err := makeDir(dir, note); err != nil {
+	if err := makeWith(dir, note); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{root, filepath.Join(root, "a"), filepath.Join(root, "a", "b")}; !slices.Equal(synced, want) {
 		t.Errorf("synced %q, want %q", synced, want)
 	}
 	synced = nil
-	if err := makeDir(dir, note); err != nil || !slices.Equal(synced, []string{filepath.Join(root, "a", "b")}) {
+	if err := makeWith(dir, note); err != nil || !slices.Equal(synced, []string{filepath.Join(root, "a", "b")}) {
 		t.Errorf("once it is there: %v, synced %q", err, synced)
 	}
 }

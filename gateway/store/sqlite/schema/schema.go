@@ -136,6 +136,12 @@ CREATE TABLE starts (
 CREATE INDEX starts_route ON starts (route, at)`,
 	// Which events are replays of others: a small part of them.
 	`CREATE INDEX events_replays ON events (` + ReplayOf + `) WHERE ` + Replay,
+	// Checksums of rows; zero in those of before. That of a delivery is in two
+	// parts: what never changes, and the rest.
+	`
+ALTER TABLE events ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN state_sum INTEGER NOT NULL DEFAULT 0`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.
