@@ -28,6 +28,7 @@ import (
 
 type options struct {
 	profile, only, report, overlay string
+	times                          int
 	seed                           uint64
 }
 
@@ -44,6 +45,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "trials to run, separated by commas; all without")
 	flag.StringVar(&o.report, "report", "", "file for the results as JSON")
 	flag.StringVar(&o.overlay, "overlay", "", "file that replaces sources, for go build")
+	flag.IntVar(&o.times, "times", 0, "how often to try, whatever the profile says")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64()>>1, "what random numbers begin with")
 	flag.Parse()
 	ok, err := run(o)
@@ -113,6 +115,9 @@ func one(t trial.Trial, o options, dir string, binaries site.Binaries) (r trial.
 	b := &trial.Bench{Times: t.Figures[o.profile], Dir: filepath.Join(dir, t.Name), Binaries: binaries, Self: self}
 	if err := os.MkdirAll(b.Dir, 0o700); err != nil {
 		return r, err
+	}
+	if o.times > 0 {
+		b.Times = o.times
 	}
 	fmt.Printf("torture: %s: %s, %d times\n", t.Name, t.Title, b.Times)
 	began := time.Now()

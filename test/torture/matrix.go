@@ -22,13 +22,13 @@ func matrix() []trial.Trial {
 	return []trial.Trial{
 		{Name: "T1", Title: "SIGKILL under load", Promises: "P1 P2 P3 P15", Figures: times(10, 300, 10000), Run: trials.Kill},
 		{Name: "T2", Title: "the power goes", Promises: "P1 P2 P3 P4", Figures: times(200, 1000, 50000), Run: power.Lose},
-		{Name: "T3", Title: "a sync fails", Promises: "P1 P2 P10", Figures: times(30, 60, 2000), Run: trials.Sync},
+		{Name: "T3", Title: "a sync fails", Promises: "P1 P2 P10", Figures: times(30, 200, 2000), Run: trials.Sync},
 		{Name: "T4", Title: "the disk is full", Promises: "P1 P2 P10", Figures: times(4, 20, 500), Run: trials.Full},
 		{Name: "T5", Title: "files are damaged", Promises: "P2 P7", Figures: times(100, 500, 20000), Run: damage.Flip},
 		{Name: "T11", Title: "engines crash, in each way", Promises: "P8", Figures: times(4, 200, 10000), Run: trials.Joined{
 			Package: "./gateway/engine", Tests: "LeaveNothing", Variable: "ENGINE_CRASHES",
 		}.Run},
-		{Name: "T12", Title: "engines hang, flood, leave children", Promises: "P8", Figures: times(1, 3, 500), Run: trials.Joined{
+		{Name: "T12", Title: "engines hang, flood, leave children", Promises: "P8", Figures: times(1, 2, 500), Run: trials.Joined{
 			Package: "./test/e2e", Tests: "TestEngineFaults",
 		}.Run},
 		{Name: "T13", Title: "SIGKILL with engines and their children", Promises: "P9", Figures: times(4, 50, 1000), Run: trials.Joined{
@@ -41,7 +41,7 @@ func matrix() []trial.Trial {
 			Package: "./test/e2e", Tests: "TestReload$", Variable: "E2E_RELOADS",
 		}.Run},
 		{Name: "T22", Title: "sent again, in every way", Promises: "P3 P4", Figures: times(100, 1000, 100000), Run: trials.Repeat},
-		{Name: "T24", Title: "canary secrets", Promises: "P13", Figures: times(1, 3, 20), Run: trials.Joined{
+		{Name: "T24", Title: "canary secrets", Promises: "P13", Figures: times(1, 1, 20), Run: trials.Joined{
 			Package: "./test/e2e", Tests: "TestCanaries",
 		}.Run},
 		{Name: "T27", Title: "SIGKILL at each step of a commit", Promises: "P1 P2 P3 P4 P15", Figures: times(1, 20, 1000), Run: trials.Steps},

@@ -66,7 +66,7 @@ func EventSum(seq int64, ev *event.Event, meta, revision string, deliveries int,
 func FixedSum(d *store.Delivery) int64 {
 	var room [512]byte
 	s := sum{b: room[:0]}
-	s.ints(d.Seq, d.EventSeq)
+	s.ints(d.Seq, d.EventSeq, int64(flag(d.Gather)))
 	s.texts(d.Route, d.Engine, d.Workflow, d.Key)
 	s.blob(d.Input)
 	return s.done()

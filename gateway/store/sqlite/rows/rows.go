@@ -17,7 +17,7 @@ import (
 const (
 	EventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,sum"
 	DeliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
-		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.sum,d.state_sum"
+		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.sum,d.state_sum,d.gather"
 )
 
 // ErrDamaged: a row is not what was written: its disk has changed it.
@@ -47,7 +47,7 @@ func Delivery(row []driver.Value) (*store.Delivery, error) {
 		Input: Blob(row[5]), Key: text(row[6]), State: store.State(number(row[7])),
 		Claimed: number(row[8]) != 0, Due: record.Time(number(row[9])),
 		Attempt: int(number(row[10])), Throttled: int(number(row[11])),
-		FirstAttemptAt: record.Time(number(row[12])), RunID: text(row[13]),
+		FirstAttemptAt: record.Time(number(row[12])), RunID: text(row[13]), Gather: number(row[22]) != 0,
 	}
 	d.Last = store.Attempt{
 		Number: d.Attempt, Started: record.Time(number(row[14])), Ended: record.Time(number(row[15])),
