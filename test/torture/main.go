@@ -106,7 +106,7 @@ func run(o options) (ok bool, err error) {
 	return ok, report(o, results)
 }
 
-// one runs a trial in a folder of its own, which goes when all was well.
+// one runs a trial in a folder of its own, which goes with it.
 func one(t trial.Trial, o options, dir string, binaries site.Binaries) (r trial.Result, err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -64,7 +64,7 @@ func record(b *trial.Bench) (*past, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.add(ops)
+		p.add(append(ops, cutShort(ops)...))
 	}
 	p.deliveries, err = deliveriesOf(p.dir)
 	return p, err
@@ -98,6 +98,37 @@ func (p *past) send(l *site.Life, part int) error {
 	}
 	all.Wait()
 	return failed
+}
+
+// cutShort ends the writes that were under way when their process was killed:
+// what there is of them in the file was written.
+func cutShort(ops []tracer.Op) (ends []tracer.Op) {
+	open := map[int]tracer.Op{}
+	for _, op := range ops {
+		if op.Ended {
+			delete(open, op.ID)
+		} else {
+			open[op.ID] = op
+		}
+	}
+	for id, op := range open {
+		end := tracer.Op{ID: id, Kind: op.Kind, Ended: true}
+		switch op.Kind {
+		case tracer.Write:
+			there := make([]byte, len(op.Data))
+			if f, err := os.Open(op.Path); err == nil {
+				_, _ = f.ReadAt(there, op.Off) // what is not there was not written
+				_ = f.Close()
+			}
+			for int(end.Result) < len(there) && there[end.Result] == op.Data[end.Result] {
+				end.Result++
+			}
+		case tracer.Sync:
+			continue // it never was
+		}
+		ends = append(ends, end)
+	}
+	return ends
 }
 
 func (p *past) add(ops []tracer.Op) {
