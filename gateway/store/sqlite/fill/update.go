@@ -23,10 +23,10 @@ func usualEnd(d *store.Delivery) bool {
 }
 
 // update writes one change and tells how many rows it found.
-func update(on *conn.Conn, c *store.Change) (int64, error) {
+func update(on *conn.Conn, c *store.Change, sums *record.Summer) (int64, error) {
 	d := store.Delivery{Seq: c.Delivery.Seq}
 	settle(&d, c)
-	sum := record.StateSum(&d)
+	sum := sums.State(&d)
 	if usualEnd(&d) {
 		return on.Exec(updateSucceeded, c.Delivery.Seq, record.Micros(c.Attempt.Started), record.Micros(c.Attempt.Ended), c.Attempt.Process, sum)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 
-	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -12,73 +11,49 @@ import (
 // served as what was written. So each row has one; zero is a row of a time
 // before there were any.
 
-// sum adds up fields, each with its length.
-type sum struct {
-	crc uint32
-	b   []byte
-}
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (s *sum) ints(list ...int64) {
-	for _, n := range list {
-		s.b = binary.LittleEndian.AppendUint64(s.b, uint64(n))
-	}
-}
+// Summer makes checksums of rows. It is for one goroutine, and keeps its room.
+type Summer struct{ room []byte }
 
-func (s *sum) texts(list ...string) {
-	for _, t := range list {
-		s.b = append(binary.AppendUvarint(s.b, uint64(len(t))), t...)
-	}
-}
-
-func (s *sum) blob(b []byte) {
-	s.b = binary.AppendUvarint(s.b, uint64(len(b)))
-	s.crc = crc32.Update(crc32.Update(s.crc, castagnoli, s.b), castagnoli, b)
-	s.b = s.b[:0]
-}
-
-// done is never zero.
-func (s *sum) done() int64 {
-	if n := int64(int32(crc32.Update(s.crc, castagnoli, s.b))); n != 0 {
+// of is the checksum of a row's fields and its one large value. It is never
+// zero.
+func (s *Summer) of(fields, large []byte) int64 {
+	s.room = fields
+	crc := crc32.Update(crc32.Update(0, castagnoli, fields), castagnoli, large)
+	if n := int64(int32(crc)); n != 0 {
 		return n
 	}
 	return 1
 }
 
-// Sum is the checksum of an event's row, but for its digest and keys. meta is
+func numbers(b []byte, list ...int64) []byte {
+	for _, n := range list {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	return b
+}
+
+// Event is the checksum of an event's row, but for its digest and keys. meta is
 // what Meta made of it.
-func (e *Event) Sum(meta string) int64 {
-	return EventSum(e.Seq, e.Event, meta, e.Revision, e.Deliveries, e.Conflict)
+func (s *Summer) Event(e *store.StoredEvent, meta string) int64 {
+	ev := e.Event
+	b := numbers(s.room[:0], e.Seq, Micros(ev.Time), int64(e.Deliveries), int64(flag(e.Conflict)), int64(len(ev.Body)))
+	b = text(text(text(text(b, ev.ID), ev.Source), ev.Type), ev.Subject)
+	return s.of(text(text(text(b, ev.ContentType), meta), e.Revision), ev.Body)
 }
 
-// EventSum is Sum of an event's parts.
-func EventSum(seq int64, ev *event.Event, meta, revision string, deliveries int, conflict bool) int64 {
-	var room [1024]byte
-	s := sum{b: room[:0]}
-	s.ints(seq, Micros(ev.Time), int64(deliveries), int64(flag(conflict)))
-	s.texts(ev.ID, ev.Source, ev.Type, ev.Subject, ev.ContentType, meta, revision)
-	s.blob(ev.Body)
-	return s.done()
+// Fixed is the checksum of what never changes in a delivery's row.
+func (s *Summer) Fixed(d *store.Delivery) int64 {
+	b := numbers(s.room[:0], d.Seq, d.EventSeq, int64(flag(d.Gather)), int64(len(d.Input)))
+	return s.of(text(text(text(text(b, d.Route), d.Engine), d.Workflow), d.Key), d.Input)
 }
 
-// FixedSum is the checksum of what never changes in a delivery's row.
-func FixedSum(d *store.Delivery) int64 {
-	var room [512]byte
-	s := sum{b: room[:0]}
-	s.ints(d.Seq, d.EventSeq, int64(flag(d.Gather)))
-	s.texts(d.Route, d.Engine, d.Workflow, d.Key)
-	s.blob(d.Input)
-	return s.done()
-}
-
-// StateSum is the checksum of what changes, but for Claimed, which no restart
+// State is the checksum of what changes, but for Claimed, which no restart
 // believes.
-func StateSum(d *store.Delivery) int64 {
-	var room [512]byte
-	s, a := sum{b: room[:0]}, &d.Last
-	s.ints(d.Seq, int64(d.State), Micros(d.Due), int64(d.Attempt), int64(d.Throttled), Micros(d.FirstAttemptAt), Micros(a.Started), Micros(a.Ended))
-	s.texts(d.RunID, a.Outcome, a.Message, a.Process)
-	s.blob(a.Output)
-	return s.done()
+func (s *Summer) State(d *store.Delivery) int64 {
+	a := &d.Last
+	b := numbers(s.room[:0], d.Seq, int64(d.State), int64(d.Attempt), int64(d.Throttled), int64(len(a.Output)))
+	b = numbers(b, Micros(d.Due), Micros(d.FirstAttemptAt), Micros(a.Started), Micros(a.Ended))
+	return s.of(text(text(text(text(b, d.RunID), a.Outcome), a.Message), a.Process), a.Output)
 }

@@ -33,7 +33,7 @@ func Event(row []driver.Value) (*store.StoredEvent, error) {
 	e := &store.StoredEvent{
 		Seq: number(row[0]), Event: ev, Revision: text(row[9]), Deliveries: int(number(row[10])), Conflict: number(row[11]) != 0,
 	}
-	if !is(row[12], record.EventSum(e.Seq, ev, meta, e.Revision, e.Deliveries, e.Conflict)) {
+	if !is(row[12], new(record.Summer).Event(e, meta)) {
 		return nil, fmt.Errorf("event at %s: %w", store.FormatID(e.Seq), ErrDamaged)
 	}
 	return e, record.ReadMeta(meta, ev)
@@ -53,7 +53,8 @@ func Delivery(row []driver.Value) (*store.Delivery, error) {
 		Number: d.Attempt, Started: record.Time(number(row[14])), Ended: record.Time(number(row[15])),
 		Outcome: text(row[16]), Message: text(row[17]), Output: Blob(row[18]), Process: text(row[19]),
 	}
-	if !is(row[20], record.FixedSum(d)) || !is(row[21], record.StateSum(d)) {
+	var sums record.Summer
+	if !is(row[20], sums.Fixed(d)) || !is(row[21], sums.State(d)) {
 		return d, fmt.Errorf("delivery %s: %w", d.ID(), ErrDamaged)
 	}
 	return d, nil
@@ -87,7 +88,7 @@ func Seal(c *conn.Conn, seq int64) error {
 		return nil
 	}, seq)
 	if err == nil && d != nil {
-		_, err = c.Exec("UPDATE deliveries SET sum=?, state_sum=? WHERE seq=?", record.FixedSum(d), record.StateSum(d), seq)
+		_, err = c.Exec("UPDATE deliveries SET sum=?, state_sum=? WHERE seq=?", new(record.Summer).Fixed(d), new(record.Summer).State(d), seq)
 	}
 	return err
 }
