@@ -9,6 +9,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 )
@@ -39,9 +40,18 @@ func (c Check) First() error {
 	return c.pages(context.Background())
 }
 
-// Later checks a larger one, and tells fail of what is damaged.
+// settles is how long a start has to itself: there is a backlog to be read.
+const settles = time.Minute
+
+// Later checks a larger one, a while after the start, and tells fail of what is
+// damaged.
 func (c Check) Later(ctx context.Context, fail func(error) error) {
 	if c.Size <= first || c.Size > most {
+		return
+	}
+	select {
+	case <-time.After(settles):
+	case <-ctx.Done():
 		return
 	}
 	if err := c.pages(ctx); errors.Is(err, rows.ErrDamaged) {
