@@ -162,7 +162,7 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 	l := s.start()
 	pid := l.enginePID(t, "main")
 	senders := startLoad(s, "in", 8, 20*time.Millisecond, true)
-	warm := times / 4
+	warm := times / 8 * 2 // pairs of one that is valid and one that is not
 	r.times(warm)
 	before := measure(t, l)
 	r.times(times - warm)

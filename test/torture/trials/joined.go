@@ -20,8 +20,6 @@ type Joined struct {
 	Package, Tests string
 	// Variable has the test try often; without one it is run so often.
 	Variable string
-	// Each is how often one time of the matrix is for the test; 0 is once.
-	Each int
 }
 
 // audited is what tests log of an audit; see ledger.Audit.
@@ -34,7 +32,7 @@ func (j Joined) Run(b *trial.Bench) error {
 		args[len(args)-1] = strconv.Itoa(b.Times)
 	}
 	cmd := exec.Command("go", append(args, j.Package)...)
-	cmd.Env = append(os.Environ(), fmt.Sprint(j.Variable, "=", b.Times*max(1, j.Each)), fmt.Sprint("E2E_SEED=", b.Rand.Uint64()))
+	cmd.Env = append(os.Environ(), fmt.Sprint(j.Variable, "=", b.Times), fmt.Sprint("E2E_SEED=", b.Rand.Uint64()))
 	if j.Variable == "" {
 		cmd.Env = os.Environ()
 	}
