@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite"
 	"github.com/event-gateway/gateway/test/torture/site"
@@ -157,10 +159,16 @@ func deliveriesOf(dir string) (map[string][]int64, error) {
 	return ids, err
 }
 
-// memoryDir is a folder for images that is on no disk, if there is one.
+// enough is what images may need, many times over.
+const enough = 1 << 30
+
+// memoryDir is a folder for images that is on no disk, if there is one with
+// room.
 func memoryDir(otherwise string) (string, error) {
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		return os.MkdirTemp("/dev/shm", "torture-power-")
+	const memory = "/dev/shm"
+	var fs unix.Statfs_t
+	if err := unix.Statfs(memory, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) > enough {
+		return os.MkdirTemp(memory, "torture-power-")
 	}
 	return os.MkdirTemp(otherwise, "power-")
 }
