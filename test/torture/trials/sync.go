@@ -34,7 +34,7 @@ func Sync(b *trial.Bench) error {
 
 // notices is within what a gateway must have ended, slowSync what it may take
 // for each sync before.
-const notices, slowSync = 3 * time.Second, 20 * time.Millisecond
+const notices, slowSync = 5 * time.Second, 20 * time.Millisecond
 
 func failedSync(b *trial.Bench, n int, sticky bool) (at tracer.Step, err error) {
 	s, err := b.Site(fmt.Sprint("sync-", n), site.Config)
