@@ -44,7 +44,7 @@ func Kill(b *trial.Bench) error {
 			return fmt.Errorf("kill %d: %w", b.Tried, err)
 		}
 		b.Recovered(l.Took)
-		time.Sleep(20*time.Millisecond + time.Duration(b.Rand.IntN(280))*time.Millisecond)
+		time.Sleep(20*time.Millisecond + time.Duration(b.Rand.IntN(200))*time.Millisecond)
 		l.Kill()
 	}
 	return finish(b, s, load)

@@ -17,7 +17,7 @@ import (
 const (
 	// first is the size of a file, in bytes, that is checked before anything
 	// else: that takes a fraction of a second.
-	first = 64 << 20
+	first = 16 << 20
 	// most is the largest that is checked, beside the work. What takes minutes
 	// would be in the way of SQLite's log above all, which cannot begin anew
 	// meanwhile.
