@@ -17,6 +17,8 @@ const (
 	senders = 16
 	// drain is within what all that was accepted must have ended.
 	drain = 20 * time.Second
+	// perLife is how many events a gateway accepts at most until it is killed.
+	perLife = 900
 )
 
 // Kill kills the gateway again and again under load, at any moment, also while
@@ -44,7 +46,12 @@ func Kill(b *trial.Bench) error {
 			return fmt.Errorf("kill %d: %w", b.Tried, err)
 		}
 		b.Recovered(l.Took)
-		time.Sleep(20*time.Millisecond + time.Duration(b.Rand.IntN(200))*time.Millisecond)
+		// So many events later, however fast the machine is, and at any moment.
+		enough, late := load.Acked()+b.Rand.IntN(perLife), time.Now().Add(time.Second)
+		for load.Acked() < enough && time.Now().Before(late) {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Duration(b.Rand.IntN(5000)) * time.Microsecond)
 		l.Kill()
 	}
 	return finish(b, s, load)
