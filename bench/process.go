@@ -95,6 +95,16 @@ func (s *server) stop() error {
 	return nil
 }
 
+// kill ends a server as a crash does.
+func (s *server) kill() error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-s.ended
+	_ = s.cmd.Wait() // killed
+	return nil
+}
+
 // load runs the generator and returns what it saw and the CPU time it took.
 func load(ctx context.Context, t task) (r result, took time.Duration, err error) {
 	self, err := os.Executable()
