@@ -24,6 +24,7 @@ type task struct {
 	Duration    time.Duration `json:"duration"`
 	Window      int           `json:"window"` // see gate
 	Events      int           `json:"events"` // then it ends, whatever the time; zero: never
+	Rate        float64       `json:"rate"`   // most a second; zero: as many as go
 }
 
 // result is what the generator saw.
@@ -61,7 +62,7 @@ func (t *task) do(ctx context.Context) (r result, err error) {
 	start := time.Now()
 	from := start.Add(t.Warmup)
 	until := from.Add(t.Duration)
-	g := &gate{window: int64(t.Window), most: int64(t.Events)}
+	g := &gate{window: int64(t.Window), most: int64(t.Events), rate: t.Rate, start: start}
 	loops := make([]*loop, t.Threads)
 	for i := range loops {
 		share := t.Connections / t.Threads
@@ -109,10 +110,15 @@ func gather(loops []*loop, took time.Duration) (r result) {
 // what is measured can go on for ever, and isn't a backlog growing.
 type gate struct {
 	window, most  int64
+	rate          float64 // since start; zero: no bound
+	start         time.Time
 	sent, settled atomic.Int64
 }
 
-func (g *gate) open() bool { return g.sent.Load()-g.settled.Load() < g.window }
+func (g *gate) open() bool {
+	sent := g.sent.Load()
+	return sent-g.settled.Load() < g.window && (g.rate == 0 || float64(sent) < g.rate*time.Since(g.start).Seconds())
+}
 
 // enter counts one that is about to be sent; false when all have been.
 func (g *gate) enter() bool {

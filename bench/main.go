@@ -72,6 +72,7 @@ type options struct {
 	Duration    time.Duration `json:"duration_ns"`
 	Window      int           `json:"window"`
 	Backlog     int           `json:"backlog"`
+	Soak        time.Duration `json:"soak_ns"`
 	Scenarios   []string      `json:"scenarios"`
 
 	// gateway is a binary that exists already; profiles is a folder.
@@ -87,6 +88,7 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "load while measuring")
 	flags.IntVar(&o.Window, "window", 4096, "events that may be accepted and not settled: more wait unsent")
 	flags.IntVar(&o.Backlog, "backlog", 200_000, "deliveries that recovery finds at its start")
+	flags.DurationVar(&o.Soak, "soak", 10*time.Minute, "how long soak goes on")
 	flags.StringVar(&o.dir, "dir", "bin", "`folder` for data: its disk is what is measured")
 	flags.StringVar(&o.gateway, "gateway", "", "gateway `binary` to measure (default: built from this tree)")
 	flags.StringVar(&o.json, "json", filepath.Join("bin", "bench-"+time.Now().UTC().Format("20060102-150405")+".json"), "write all figures to this `file`")

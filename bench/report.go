@@ -86,6 +86,7 @@ func (r *report) summary(s scenario) summary {
 	m.Slowest, m.SlowestElse = span(func(f figures) time.Duration { return f.Slowest }), span(func(f figures) time.Duration { return f.SlowestElse })
 	m.LongestReload = span(func(f figures) time.Duration { return f.LongestReload })
 	for i, f := range runs {
+		m.Levels = f.Levels
 		if i == 0 || f.Ratio < m.Lowest {
 			m.Lowest = f.Ratio
 		}
@@ -138,6 +139,11 @@ func (m summary) says(flushes float64) string {
 	if m.Reload > 0 {
 		return fmt.Sprintf("in force after %s (longest %s); slowest request that met one %s, else %s",
 			short(m.Reload), short(m.LongestReload), short(m.Slowest), short(m.SlowestElse))
+	}
+	if n := len(m.Levels); n > 0 {
+		l := m.Levels[n-1]
+		return fmt.Sprintf("%.0f a second for %s: p99 %s, in the end %d MiB, %d descriptors, %d goroutines, %d MiB on the disk, all flat",
+			m.Rate, l.At.Round(time.Second), short(m.P99), l.Memory>>20, l.Descriptors, l.Goroutines, l.Disk>>20)
 	}
 	text := fmt.Sprintf("%.2f of bare (%.2f to %.2f; by CPU %.2f)%s, %.1f times what the disk flushes",
 		m.Ratio, m.Lowest, m.Highest, m.CPURatio, m.verdict(), m.Rate/flushes)

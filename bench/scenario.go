@@ -26,6 +26,8 @@ type scenario struct {
 	runs bool
 	// routes in the table.
 	routes int
+	// retain is how long what has ended is kept; empty: as long as usual.
+	retain string
 	// apart: measured only when it is asked for, because it takes long.
 	apart   bool
 	measure func(b *bench, ctx context.Context, s scenario, round int) (figures, error)
@@ -63,6 +65,10 @@ func scenarios() []scenario {
 		{
 			name: "reload", what: "5,000 routes, all of them changed, under a load of 800 requests a second", measure: (*bench).reload,
 			config: []string{engineConfig, routeTable(5000, "acme/other")}, routes: 5000, apart: true,
+		},
+		{
+			name: "soak", what: "seven tenths of what it can run, for long", measure: (*bench).soak,
+			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true, routes: 1, retain: "1m", apart: true,
 		},
 	}
 }
@@ -220,6 +226,8 @@ type figures struct {
 	LongestReload time.Duration `json:"longest_reload_ns,omitempty"`
 	Slowest       time.Duration `json:"slowest_ns,omitempty"`
 	SlowestElse   time.Duration `json:"slowest_else_ns,omitempty"`
+	// Levels of what must not grow.
+	Levels []level `json:"levels,omitempty"`
 }
 
 func (f figures) cpu() float64 { return f.ServerCPU + f.EngineCPU + f.GeneratorCPU }
@@ -287,7 +295,11 @@ func (b *bench) site(s scenario) (dir string, err error) {
 }
 
 func (b *bench) text(dir string, s scenario) []byte {
-	text := serverConfig + fmt.Sprintf("store: {path: %q}\n", filepath.Join(dir, "data")) + strings.Join(s.config, "")
+	retain := ""
+	if s.retain != "" {
+		retain = fmt.Sprintf(", retain: {succeeded: %s, unrouted: %[1]s}", s.retain)
+	}
+	text := serverConfig + fmt.Sprintf("store: {path: %q%s}\n", filepath.Join(dir, "data"), retain) + strings.Join(s.config, "")
 	if len(s.config) > 0 {
 		text = strings.Replace(text, "%q", fmt.Sprintf("%q", b.engine), 1)
 	}
