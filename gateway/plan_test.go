@@ -90,6 +90,9 @@ func really(before, after map[string]plan.Taken) (list []string) {
 
 func planned(changes []plan.Change) (list []string) {
 	for _, c := range changes {
+		if c.Kind == plan.Fails {
+			continue // nothing happens, before or after
+		}
 		text := c.Route + " " + c.Kind
 		if c.Kind == plan.Changed {
 			text += fmt.Sprintf(" %s %s", *c.Before, *c.After)

@@ -47,13 +47,17 @@ func (d *Desk) printRoutes(p *Plan) {
 		return
 	}
 	fmt.Fprintln(d.Out)
+	head := []string{"ROUTE", "NEWLY", "NO LONGER", "OTHERWISE"}
+	if p.Fails > 0 {
+		head = append(head, "CANNOT TELL")
+	}
 	var rows [][]screen.Cell
 	for _, r := range p.Routes[:min(len(p.Routes), maxRows)] {
 		rows = append(rows, []screen.Cell{
-			screen.Text(r.Route), number(screen.Green, "+", r.Runs), number(screen.Red, "-", r.Stops), number(screen.Yellow, "~", r.Changed),
-		})
+			screen.Text(r.Route), number(screen.Green, "+", r.Runs), number(screen.Red, "-", r.Stops), number(screen.Yellow, "~", r.Changed), number(screen.Red, "!", r.Fails),
+		}[:len(head)])
 	}
-	d.Table([]string{"ROUTE", "NEWLY", "NO LONGER", "OTHERWISE"}, rows)
+	d.Table(head, rows)
 	more(d.Out, "\nand %s more\n", len(p.Routes)-maxRows, "route")
 	fmt.Fprintln(d.Out)
 	rows = nil
@@ -61,7 +65,7 @@ func (d *Desk) printRoutes(p *Plan) {
 		rows = append(rows, []screen.Cell{mark(c.Kind), screen.Text(c.Route), screen.Text(c.Event.ID), screen.Text(c.Event.Type), screen.Text(says(&c))})
 	}
 	d.Columns(rows)
-	if left := p.Runs + p.Stops + p.Changed - len(rows); left > 0 {
+	if left := p.Runs + p.Stops + p.Changed + p.Fails - len(rows); left > 0 {
 		fmt.Fprintf(d.Out, "and %d more (-o json has them)\n", left)
 	}
 }
@@ -79,6 +83,8 @@ func mark(kind string) screen.Cell {
 		return screen.Green.Text("+")
 	case plan.Stops:
 		return screen.Red.Text("-")
+	case plan.Fails:
+		return screen.Red.Text("!")
 	}
 	return screen.Yellow.Text("~")
 }
@@ -161,7 +167,8 @@ func (e *Engine) text() string {
 func markdown(w io.Writer, p *Plan) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Plan for %s\n\n", code(p.New))
-	fmt.Fprintf(&b, "Against %s and %s: **%d newly run, %d no longer, %d otherwise**.\n", code(p.Old), plural(p.Looked, "event"), p.Runs, p.Stops, p.Changed)
+	fmt.Fprintf(&b, "Against %s and %s: **%d newly run, %d no longer, %d otherwise**%s.\n",
+		code(p.Old), plural(p.Looked, "event"), p.Runs, p.Stops, p.Changed, failing(p.Fails))
 	list(&b, "Differences", p.Differences, code)
 	list(&b, "Refused by a running gateway", p.Refused, code)
 	markdownRoutes(&b, p)
@@ -175,13 +182,20 @@ func markdown(w io.Writer, p *Plan) error {
 	return err
 }
 
+func failing(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; for **%d** an expression newly fails, which is no match", n)
+}
+
 func markdownRoutes(b *strings.Builder, p *Plan) {
 	if len(p.Routes) == 0 {
 		return
 	}
-	b.WriteString("\n| Route | Newly | No longer | Otherwise |\n|---|--:|--:|--:|\n")
+	b.WriteString("\n| Route | Newly | No longer | Otherwise | Cannot tell |\n|---|--:|--:|--:|--:|\n")
 	for _, r := range p.Routes[:min(len(p.Routes), maxRows)] {
-		fmt.Fprintf(b, "| %s | %d | %d | %d |\n", code(r.Route), r.Runs, r.Stops, r.Changed)
+		fmt.Fprintf(b, "| %s | %d | %d | %d | %d |\n", code(r.Route), r.Runs, r.Stops, r.Changed, r.Fails)
 	}
 	more(b, "\nAnd %s more.\n", len(p.Routes)-maxRows, "route")
 	b.WriteString("\n<details><summary>Examples</summary>\n\n| | Route | Event | Type | Why |\n|---|---|---|---|---|\n")

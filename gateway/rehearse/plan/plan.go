@@ -28,6 +28,9 @@ const (
 	// Changed: it takes the route as before, with another input, order key or
 	// workflow.
 	Changed = "changed"
+	// Fails: it takes the route neither before nor now, but now because an
+	// expression fails: a field that is not there, most often.
+	Fails = "fails"
 )
 
 // Change is what becomes of an event otherwise at a route.
@@ -40,7 +43,7 @@ type Change struct {
 	Before *Taken   `json:"before,omitempty"`
 	After  *Taken   `json:"after,omitempty"`
 	// Why the event does not take the route: before of one that runs newly, now
-	// of one that stops.
+	// of one that stops or fails.
 	Why string `json:"why,omitempty"`
 }
 
@@ -108,14 +111,23 @@ func (p *Plan) Of(ev *event.Event) []Change {
 
 func (p *Plan) of(ev *event.Event) []Change {
 	byName := map[string]Change{}
+	failed := map[string]bool(nil)
 	p.old.Decide(ev, func(v *route.Verdict) {
 		if t := taken(v); t != nil {
 			byName[v.Route.Name] = Change{Before: t}
+		} else if v.Err != nil {
+			if failed == nil {
+				failed = map[string]bool{}
+			}
+			failed[v.Route.Name] = true
 		}
 	})
 	p.now.Decide(ev, func(v *route.Verdict) {
+		before := byName[v.Route.Name].Before
 		if t := taken(v); t != nil {
-			byName[v.Route.Name] = Change{Before: byName[v.Route.Name].Before, After: t}
+			byName[v.Route.Name] = Change{Before: before, After: t}
+		} else if v.Err != nil && before == nil && !failed[v.Route.Name] {
+			byName[v.Route.Name] = Change{Kind: Fails}
 		}
 	})
 	var list []Change
@@ -132,6 +144,7 @@ func (p *Plan) of(ev *event.Event) []Change {
 // differs tells whether the event takes the route otherwise, and how.
 func (c *Change) differs() bool {
 	switch {
+	case c.Kind == Fails:
 	case c.Before == nil:
 		c.Kind = Runs
 	case c.After == nil:
@@ -150,7 +163,7 @@ func (p *Plan) why(c *Change, ev *event.Event) {
 	switch c.Kind {
 	case Changed:
 		return
-	case Stops:
+	case Stops, Fails:
 		in, absent = p.now, "the route is gone"
 	}
 	if r := in.Route(c.Route); r != nil {
@@ -185,6 +198,7 @@ type Count struct {
 	Runs    int    `json:"runs"`
 	Stops   int    `json:"stops"`
 	Changed int    `json:"changed"`
+	Fails   int    `json:"fails"`
 }
 
 // Events is what becomes of many events otherwise.
@@ -195,6 +209,7 @@ type Events struct {
 	Runs     int `json:"runs"`
 	Stops    int `json:"stops"`
 	Changed  int `json:"changed"`
+	Fails    int `json:"fails"`
 	// Routes with a change, by name.
 	Routes []Count `json:"routes"`
 	// Changes in the order of the events; Left are those beyond the bound.
@@ -228,6 +243,7 @@ func (p *Plan) All(events []*event.Event, most int) Events {
 	for _, n := range counts {
 		out.Routes = append(out.Routes, *n)
 		out.Runs, out.Stops, out.Changed = out.Runs+n.Runs, out.Stops+n.Stops, out.Changed+n.Changed
+		out.Fails += n.Fails
 	}
 	slices.SortFunc(out.Routes, func(a, b Count) int { return cmp.Compare(a.Route, b.Route) })
 	return out
@@ -239,6 +255,8 @@ func (n *Count) add(kind string) {
 		n.Runs++
 	case Stops:
 		n.Stops++
+	case Fails:
+		n.Fails++
 	default:
 		n.Changed++
 	}

@@ -86,6 +86,36 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// An expression that newly fails is told: it is no match, and no mistake that
+// validate could have found.
+func TestFails(t *testing.T) {
+	r := func(when string) route.Spec {
+		return route.Spec{Name: "r", Events: []string{"order.*"}, When: when, Engine: "exec", Workflow: "w"}
+	}
+	bad := "event.data.customer.id == 7"
+	for name, c := range map[string]struct {
+		old, now []route.Spec
+		want     string
+	}{
+		"a new route":      {nil, []route.Spec{r(bad)}, plan.Fails},
+		"one that said no": {[]route.Spec{r("false")}, []route.Spec{r(bad)}, plan.Fails},
+		"one that matched": {[]route.Spec{r("true")}, []route.Spec{r(bad)}, plan.Stops},
+		"one that failed":  {[]route.Spec{r("event.data.nobody == 1")}, []route.Spec{r(bad)}, ""},
+	} {
+		p, _ := plan.New(c.old, c.now, expr.New())
+		got := p.Of(order(1, `{"n":1}`))
+		switch {
+		case c.want == "" && len(got) > 0:
+			t.Errorf("%s: %+v", name, got)
+		case c.want != "" && (len(got) != 1 || got[0].Kind != c.want || !strings.Contains(got[0].Why, "customer")):
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
+		if all := p.All([]*event.Event{order(1, `{"n":1}`)}, 9); (all.Fails == 1) != (c.want == plan.Fails) {
+			t.Errorf("%s: %+v", name, all)
+		}
+	}
+}
+
 // spent is the processor time of this process: a busy machine takes longer, but
 // not more of it.
 func spent(t *testing.T) time.Duration {
