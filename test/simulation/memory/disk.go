@@ -167,3 +167,13 @@ func (d *Disk) claim(want store.Claim) (got store.Claimed) {
 	})
 	return got
 }
+
+// State is where a delivery stands, if the disk has it.
+func (d *Disk) State(seq int64) (store.State, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.rows[seq]; r != nil {
+		return r.State, true
+	}
+	return 0, false
+}
