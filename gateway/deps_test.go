@@ -61,6 +61,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/dispatch/pace", "", ""},
 	{"gateway/dispatch/outcome", "engine event store", ""},
 	{"gateway/dispatch", "dispatch/outcome dispatch/pace engine event store", "go.uber.org/zap"},
+	{"gateway/gather", "dispatch/outcome event store", "go.uber.org/zap"},
 	{"gateway/rehearse", "event route", ""},
 	{"gateway/rehearse/plan", "event expr rehearse route", ""},
 	{"gateway/api/access", "", ""},
@@ -88,12 +89,12 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/rehearse/record", "config/write rehearse rehearse/script", ""},
 	{"gateway/rehearse/stage", "config/decode event intake rehearse rehearse/script route schedule store webhook", "go.uber.org/zap"},
 	{"gateway/again", "api/replay config event intake route store", ""},
-	{"gateway/routing", "api/explain history config dispatch dispatch/outcome dispatch/pace expr intake rehearse route store", ""},
+	{"gateway/routing", "api/explain history config dispatch dispatch/outcome dispatch/pace expr gather intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
-	{"gateway/underway", "api/engines api/runs dispatch engine store webhook/schema", "go.uber.org/zap"},
+	{"gateway/underway", "api/engines api/runs dispatch engine gather store webhook/schema", "go.uber.org/zap"},
 	{"gateway", "again api api/access api/ask api/declare api/live api/steer backlog compare history lifetime metrics overlay reloads routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
-		"dispatch engine event expr intake route " +
+		"dispatch engine event expr gather intake route " +
 		"schedule schedule/cron " +
 		"store store/sqlite verify " +
 		"webhook webhook/gate webhook/handshake webhook/schema",

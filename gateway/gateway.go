@@ -28,6 +28,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/gather"
 	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/lifetime"
@@ -72,6 +73,7 @@ type Gateway struct {
 	store     *sqlite.Store
 	pool      *engine.Pool
 	dispatch  *dispatch.Dispatcher
+	gather    *gather.Gatherer
 	intake    *intake.Intake
 	schedules *schedule.Runner
 	watcher   *files.Watcher // of the configuration's own file
@@ -131,8 +133,11 @@ func (g *Gateway) open(doc *config.Document) (err error) {
 	g.dispatch = dispatch.New(dispatch.Options{
 		Store: (*lateStore)(g), Route: g.route, Log: g.log.Named("dispatch"), Observe: g.observe, Follow: g.followed, Grace: drainTime,
 	})
+	g.gather = gather.New(gather.Options{
+		Store: (*lateStore)(g), Next: g.dispatch, Merge: g.merge, Route: g.route, Follow: g.followed, Log: g.log.Named("gather"),
+	})
 	g.store, err = sqlite.Open(sqlite.Options{
-		Dir: c.Store.Path, Taker: g.dispatch,
+		Dir: c.Store.Path, Taker: g.gather,
 		MinFree: uint64(c.Store.MinFree), MaxPending: int64(c.Store.MaxPending),
 		Retain: store.Retain{
 			Succeeded: time.Duration(c.Store.Retain.Succeeded), Dead: time.Duration(c.Store.Retain.Dead),
@@ -220,6 +225,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 		return err
 	}
 	l.Start("dispatch", drainTime+defaultTime, g.dispatch.Run)
+	l.Start("gather", defaultTime, g.gather.Run)
 	if err := g.serve(l); err != nil {
 		return err
 	}
@@ -252,7 +258,7 @@ func (g *Gateway) bringUp(ctx context.Context) error {
 		reason = "last good"
 		g.log.Error("the file is refused: the last good revision is in force until it is mended", zap.String("revision", snap.revision), zap.Error(g.opts.Refused))
 	}
-	if err = routing.Recall(ctx, g.store, g.dispatch); err == nil {
+	if err = routing.Recall(ctx, g.store, g.dispatch, g.gather); err == nil {
 		g.goLive(ctx, snap, result, reason)
 	}
 	return err
@@ -284,7 +290,7 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 		return err
 	}
 	server := api.NewServer(api.New(api.Options{
-		Reader: g.store, Operator: operator{g}, Overlay: overlaid{g}, Schedules: g.board(),
+		Reader: g.store, Operator: operator{g.deliveries(), g}, Overlay: overlaid{g}, Schedules: g.board(),
 		Runs:      underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
 		Revisions: history.History{Store: g.store},
 		Engines:   underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},
@@ -319,6 +325,11 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
 // route makes an entry of an event of the gateway's own.
 func (g *Gateway) route(ev *event.Event) *store.Entry { return g.intake.Route(ev) }
 
+// merge makes an entry of deliveries that have gathered.
+func (g *Gateway) merge(members []*store.Delivery) (*store.Entry, error) {
+	return g.intake.Merge(members)
+}
+
 func (g *Gateway) observe(o dispatch.Observation) {
 	g.metrics.Attempt(o.Route, o.Engine, o.Outcome, o.Took)
 }
@@ -347,7 +358,7 @@ func (g *Gateway) explainer() routing.Explainer {
 }
 
 func (g *Gateway) past() again.Past {
-	return again.Past{Store: g.store, Intake: g.intake, Due: operator{g}.due,
+	return again.Past{Store: g.store, Intake: g.intake, Due: g.deliveries().Due,
 		Rules: func() *intake.Rules { return g.current.Load().rules }, Document: func() *config.Document { return g.current.Load().doc }}
 }
 

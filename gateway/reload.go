@@ -13,6 +13,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/history"
 	"github.com/event-gateway/gateway/gateway/overlay"
+	"github.com/event-gateway/gateway/gateway/routing"
 )
 
 // errStopping: a reload that came too late.
@@ -123,6 +124,7 @@ func (g *Gateway) goLive(ctx context.Context, snap *snapshot, result api.ReloadR
 	}
 	if !snap.inherited {
 		g.dispatch.Apply(snap.plan)
+		g.gather.Apply(routing.Debounces(snap.doc.Config))
 		g.schedules.Wake()
 	}
 	g.log.Info("configuration in force", zap.String("reason", reason), zap.String("revision", snap.revision),

@@ -11,6 +11,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/overlay"
 	"github.com/event-gateway/gateway/gateway/routing"
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/underway"
 )
 
 // status is the gateway at this moment.
@@ -122,7 +123,7 @@ func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
 			Matched: r.Count().Matched.Load(), FilterErrors: r.Count().Errors.Load(),
 			Pending: waiting[r.Name].Pending, Oldest: waiting[r.Name].Oldest,
 		}
-		s.Reason = routing.Held(g.dispatch, r.Name, snap.doc.Config.Routes[r.Name])
+		s.Reason = routing.Held(g.dispatch, g.gather, r.Name, snap.doc.Config.Routes[r.Name])
 		if e := snap.engines[r.Engine]; s.Pending > 0 && e != nil && e.Status().State != engine.Up {
 			s.Reason = "engine " + r.Engine + " is down"
 		}
@@ -138,32 +139,14 @@ func (g *Gateway) routeStatus(snap *snapshot) (list []api.RouteStatus) {
 	return list
 }
 
+func (g *Gateway) deliveries() underway.Deliveries {
+	return underway.Deliveries{Store: g.store, Dispatch: g.dispatch, Gather: g.gather, Tell: g.tellDelivery}
+}
+
 // operator is what a person may do through the API.
-type operator struct{ g *Gateway }
-
-func (o operator) Retry(ctx context.Context, seq int64) error {
-	if o.g.dispatch.Retry(seq) {
-		return nil // it waited in memory, and is due now
-	}
-	return o.due(o.g.store.Retry(ctx, seq))
-}
-
-// due tells dispatch of a delivery that is to run again.
-func (o operator) due(d *store.Delivery, err error) error {
-	if err == nil {
-		o.g.dispatch.Nudge(d.Route)
-		o.g.tellDelivery(d)
-	}
-	return err
-}
-
-func (o operator) Discard(ctx context.Context, seq int64) error {
-	d, err := o.g.store.Discard(ctx, seq)
-	if err == nil {
-		o.g.dispatch.Discard(seq)
-		o.g.tellDelivery(d)
-	}
-	return err
+type operator struct {
+	underway.Deliveries
+	g *Gateway
 }
 
 func (o operator) Reload(ctx context.Context) (api.ReloadResult, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/config/decode"
 	"github.com/event-gateway/gateway/gateway/config/files"
 	"github.com/event-gateway/gateway/gateway/config/slip"
+	"github.com/event-gateway/gateway/gateway/config/value"
 )
 
 // checker finds what is wrong with values that are each well formed, and
@@ -204,28 +205,15 @@ func (c *checker) route(name string) {
 		c.report(path+".concurrency", "order strict means one at a time", "leave concurrency out, or write order: none")
 	}
 	c.inherit(path+".retry", &r.Retry)
-	match := make(map[string][]any, len(r.Match))
-	for place, values := range r.Match {
-		match[place] = values
-	}
-	slip.Find(slip.Route{Path: path, Match: match, With: r.With}, c.doc.file.Has, c.warn)
+	c.debounce(path+".debounce", r.Debounce)
+	slip.Find(slip.Route[Values]{Path: path, Match: r.Match, With: r.With, Grouped: r.Debounce != nil}, c.doc.file.Has, c.warn)
 	c.doc.Config.Routes[name] = r
 }
 
 // pattern checks the text of an event type with stars for segments.
 func (c *checker) pattern(path, event string) {
-	for segment := range strings.SplitSeq(event, ".") {
-		switch {
-		case segment == "":
-			c.report(path, c.quote(path, event)+" has an empty segment", "")
-			return
-		case strings.ContainsAny(segment, " \t\r\n"):
-			c.report(path, c.quote(path, event)+" has a space in it", "one event type to an item")
-			return
-		case strings.Contains(segment, "*") && segment != "*":
-			c.report(path, "in "+c.quote(path, event)+" the star is only part of a segment", "a star stands for whole segments: github.*")
-			return
-		}
+	if wrong, hint := value.Pattern(event); wrong != "" {
+		c.report(path, fmt.Sprintf(wrong, c.quote(path, event)), hint)
 	}
 }
 

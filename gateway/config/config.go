@@ -28,7 +28,7 @@ import (
 	"time"
 )
 
-//go:embed config.go webhook.go tls.go token.go
+//go:embed config.go debounce.go webhook.go tls.go token.go
 var sources embed.FS
 
 // Sources are those of the structs, for their comments.
@@ -198,8 +198,8 @@ type Route struct {
 	Rate Pace `yaml:"rate" aka:"rate_limit,throttle" else:"no limit"`
 	// from -100 to 100: the higher one goes first when the engine has no place for all
 	Priority int `yaml:"priority" default:"0" min:"-100" max:"100"`
-
-	_ struct{} `later:"debounce"`
+	// events that come close together run as one
+	Debounce *Debounce `yaml:"debounce" aka:"batch,collect,group,throttle_wait" else:"each event runs by itself"`
 }
 
 // CEL is the source of an expression: never substituted, compiled elsewhere.

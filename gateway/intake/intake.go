@@ -162,6 +162,33 @@ func (in *Intake) Replay(ctx context.Context, ev *event.Event, may func(route st
 // letter, which nothing may refuse.
 func (in *Intake) Route(ev *event.Event) *store.Entry { return in.route(in.rules(), ev) }
 
+// Merge makes an entry of deliveries of one route and key that gathered, oldest
+// first: an event of all theirs with a delivery that runs. It fails when the
+// route cannot make an input of them.
+func (in *Intake) Merge(members []*store.Delivery) (*store.Entry, error) {
+	oldest, events := members[0], make([]*event.Event, len(members))
+	for i, d := range members {
+		events[i] = d.Event
+	}
+	rules := in.rules()
+	d := &store.Delivery{
+		Route: oldest.Route, Engine: oldest.Engine, Workflow: oldest.Workflow, Input: oldest.Input, Key: oldest.Key,
+	}
+	e := &store.Entry{Event: event.Group(store.GroupID(oldest.Seq), events), Revision: rules.Revision, Deliveries: []*store.Delivery{d}}
+	e.Digest = store.DigestOf(e.Event.Body)
+	r := rules.Table.Route(d.Route)
+	switch {
+	case (r == nil || !r.Gather) && len(members) > 1:
+		return nil, errors.New("its route has no debounce any more")
+	case r == nil || !r.Gather:
+		return e, nil // as it was accepted
+	}
+	d.Engine, d.Workflow = r.Engine, r.Workflow
+	var err error
+	d.Input, err = r.Input(e.Event)
+	return e, err
+}
+
 func (in *Intake) route(rules *Rules, ev *event.Event) *store.Entry {
 	hits, misses := rules.Table.Match(ev)
 	for _, m := range misses {
@@ -175,7 +202,7 @@ func (in *Intake) route(rules *Rules, ev *event.Event) *store.Entry {
 	e.Deliveries = make([]*store.Delivery, len(hits))
 	for i, h := range hits {
 		e.Deliveries[i] = &store.Delivery{
-			Route: h.Route.Name, Engine: h.Route.Engine, Workflow: h.Route.Workflow, Input: h.Input, Key: h.Key,
+			Route: h.Route.Name, Engine: h.Route.Engine, Workflow: h.Route.Workflow, Input: h.Input, Key: h.Key, Gather: h.Route.Gather,
 		}
 	}
 	return e

@@ -24,6 +24,8 @@ type Spec struct {
 	// nil when absent.
 	When, Key string
 	With      any
+	// Gather: the workflow gets events in groups, and With is about a group.
+	Gather bool
 	// Engine and Workflow are what runs.
 	Engine, Workflow string
 }
@@ -31,6 +33,9 @@ type Spec struct {
 // Route is a compiled route.
 type Route struct {
 	Name, Engine, Workflow string
+	// Gather: Input of a hit is that of the event as a group of its own, for
+	// then it is known whether it can be in one; see Input.
+	Gather bool
 	// Constant is the part of the input that no event changes, and Computed
 	// the names of its other keys: what an engine can check at load time.
 	Constant []byte
@@ -62,7 +67,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 // compile compiles one route and returns every mistake in it.
 func compile(s Spec, env *expr.Env, counters *Counters) (*Route, []*Error) {
 	c := compiler{spec: s, env: env, route: &Route{
-		Name: s.Name, Engine: s.Engine, Workflow: s.Workflow, count: counters.of(s.Name),
+		Name: s.Name, Engine: s.Engine, Workflow: s.Workflow, Gather: s.Gather, count: counters.of(s.Name),
 	}}
 	c.events()
 	c.match()
@@ -173,12 +178,22 @@ func (r *Route) decide(ev *event.Event) (hit Hit, at end, err error) {
 			return hit, end{step: Key}, wrap("key", err)
 		}
 	}
-	if r.with != nil {
-		if hit.Input, err = r.with.Render(ev); err != nil {
-			return hit, end{step: With}, wrap("with", err)
-		}
+	if r.Gather && r.with != nil {
+		ev = event.Group(ev.ID, []*event.Event{ev})
+	}
+	if hit.Input, err = r.Input(ev); err != nil {
+		return hit, end{step: With}, err
 	}
 	return hit, end{}, nil
+}
+
+// Input makes the JSON of `with` for an event, or for a group; nil without one.
+func (r *Route) Input(ev *event.Event) ([]byte, error) {
+	if r.with == nil {
+		return nil, nil
+	}
+	input, err := r.with.Render(ev)
+	return input, wrap("with", err)
 }
 
 func wrap(field string, err error) error {

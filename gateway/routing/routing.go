@@ -15,6 +15,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
 	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/expr"
+	"github.com/event-gateway/gateway/gateway/gather"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/rehearse"
 	"github.com/event-gateway/gateway/gateway/route"
@@ -29,7 +30,7 @@ func Spec(name string, r config.Route) route.Spec {
 	}
 	return route.Spec{
 		Name: name, Events: r.Events, Match: match, When: string(r.When), Key: string(r.Key), With: r.With,
-		Engine: r.Run.Engine, Workflow: r.Run.Workflow,
+		Gather: r.Debounce != nil, Engine: r.Run.Engine, Workflow: r.Run.Workflow,
 	}
 }
 
@@ -46,24 +47,47 @@ func Rule(r config.Route) dispatch.Rule {
 	}
 }
 
-// Held tells why deliveries of a route wait by its own doing; empty when not.
-func Held(d *dispatch.Dispatcher, name string, r config.Route) string {
-	if !d.Held(name) {
-		return ""
+// Debounces are the rules by which the deliveries of all routes gather.
+func Debounces(c *config.Config) map[string]gather.Rule {
+	rules := make(map[string]gather.Rule, len(c.Routes))
+	for name, r := range c.Routes {
+		if !r.Enabled {
+			continue
+		}
+		if rules[name] = (gather.Rule{}); r.Debounce != nil {
+			rules[name] = gather.Rule{Wait: time.Duration(r.Debounce.Wait), Max: time.Duration(r.Debounce.Max)}
+		}
 	}
-	return "as many have been started as its rate allows, " + r.Rate.String()
+	return rules
 }
 
-// Starts is what remembers starts, the store.
-type Starts interface {
+// Held tells why deliveries of a route wait by its own doing; empty when not.
+func Held(d *dispatch.Dispatcher, g *gather.Gatherer, name string, r config.Route) string {
+	if d.Held(name) {
+		return "as many have been started as its rate allows, " + r.Rate.String()
+	}
+	if n, until := g.Waiting(name); n > 0 {
+		return fmt.Sprintf("%d gather, until %s or later", n, until.UTC().Format(time.TimeOnly))
+	}
+	return ""
+}
+
+// Past is what remembers what former processes did, the store.
+type Past interface {
 	Starts(ctx context.Context) ([]store.Start, error)
+	Gathering(ctx context.Context) ([]string, error)
 }
 
-// Recall has dispatch count what was started before this process was.
-func Recall(ctx context.Context, s Starts, d *dispatch.Dispatcher) error {
-	list, err := s.Starts(ctx)
+// Recall has dispatch and gather go on where former processes ended.
+func Recall(ctx context.Context, s Past, d *dispatch.Dispatcher, g *gather.Gatherer) error {
+	starts, err := s.Starts(ctx)
+	if err != nil {
+		return err
+	}
+	routes, err := s.Gathering(ctx)
 	if err == nil {
-		d.Recall(list)
+		d.Recall(starts)
+		g.Recall(routes)
 	}
 	return err
 }

@@ -38,9 +38,11 @@ const (
 	Succeeded
 	Dead
 	Discarded
+	// Merged: its event runs as a part of another; see Delivery.Gather.
+	Merged
 )
 
-var stateNames = [...]string{"pending", "running", "waiting", "succeeded", "dead", "discarded"}
+var stateNames = [...]string{"pending", "running", "waiting", "succeeded", "dead", "discarded", "merged"}
 
 func (s State) String() string { return stateNames[s] }
 
@@ -123,6 +125,9 @@ type Delivery struct {
 	Workflow string
 	// Input is the JSON that the route's `with` made; nil without one.
 	Input []byte
+	// Gather: it does not run by itself but as one of a group, and ends, Merged,
+	// when the group becomes an event with a delivery that runs.
+	Gather bool
 	// Key is the order key; empty without one.
 	Key   string
 	State State
@@ -176,6 +181,9 @@ type Change struct {
 	AttemptEnded bool
 	// Emit is an event that the change causes, committed with it.
 	Emit *Entry
+	// Also are changes of other deliveries, committed with it: only their own
+	// fields and those of their attempts count.
+	Also []*Change
 	// Start, when set, is remembered with the change: it counts by the rate of
 	// its route, whatever becomes of the delivery and of this process.
 	Start *Start
@@ -207,6 +215,8 @@ type Claim struct {
 	Now time.Time
 	// InOrder: oldest first whether due or not, for routes with strict order.
 	InOrder bool
+	// Gather: those that gather, oldest first, instead of those that do not.
+	Gather bool
 	// Except are order keys that have enough in memory.
 	Except []string
 }

@@ -159,11 +159,14 @@ func (d *decoder) enum(n *yaml.Node, value string, at place) {
 		d.report(n, at, fmt.Sprintf("%q is not supported by this version", value), "this version knows "+strings.Join(allowed, ", "))
 		return
 	}
-	hint := ""
+	want, hint := "one of "+strings.Join(allowed, ", "), ""
+	if len(allowed) == 1 {
+		want = allowed[0]
+	}
 	if near := Nearest(value, allowed); near != "" {
 		hint = DidYouMean(near)
 	}
-	d.report(n, at, fmt.Sprintf("want one of %s, got %q", strings.Join(allowed, ", "), n.Value), hint)
+	d.report(n, at, fmt.Sprintf("want %s, got %q", want, n.Value), hint)
 }
 
 // substitute resolves the references of a scalar and reports each that fails.

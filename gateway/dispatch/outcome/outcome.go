@@ -33,6 +33,8 @@ const (
 	Throttled = "throttled"
 	Timeout   = "timeout"
 	Cancelled = "cancelled"
+	// Merged is of a delivery that has become a part of another, unattempted.
+	Merged = "merged"
 )
 
 // Of an attempt's last update: unwanted by a person, or late and asked to end.

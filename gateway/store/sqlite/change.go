@@ -47,7 +47,9 @@ func (s *Store) Retry(ctx context.Context, seq int64) (*store.Delivery, error) {
 	return s.operate(ctx, seq, operation{
 		to:  store.Pending,
 		sql: "UPDATE deliveries SET state=0, claimed=0, due=?2, throttled=attempt, first_at=0 WHERE seq=?1",
-		may: func(d *store.Delivery) bool { return d.State != store.Succeeded && !d.Claimed },
+		may: func(d *store.Delivery) bool {
+			return d.State != store.Succeeded && d.State != store.Merged && !d.Claimed
+		},
 	})
 }
 
@@ -69,7 +71,7 @@ func (s *Store) Discard(ctx context.Context, seq int64) (*store.Delivery, error)
 	return s.operate(ctx, seq, operation{
 		to:  store.Discarded,
 		sql: "UPDATE deliveries SET state=5, claimed=0, ended=?2 WHERE seq=?1",
-		may: func(d *store.Delivery) bool { return d.State != store.Succeeded && d.State != store.Discarded },
+		may: func(d *store.Delivery) bool { return d.State.Open() || d.State == store.Dead },
 	})
 }
 

@@ -185,6 +185,16 @@ func (s *Store) Delivery(ctx context.Context, seq int64) (*store.Delivery, []sto
 	return list[0], attempts, err
 }
 
+// Gathering are the routes of which something waits here to be gathered.
+func (s *Store) Gathering(ctx context.Context) (routes []string, err error) {
+	err = s.rows(ctx, "SELECT DISTINCT route FROM deliveries INDEXED BY deliveries_gathering WHERE claimed=0 AND gather=1 AND state<=2", nil,
+		func(row []driver.Value) error {
+			routes = append(routes, row[0].(string))
+			return nil
+		})
+	return routes, err
+}
+
 // Backlog tells for every route what is open.
 func (s *Store) Backlog(ctx context.Context) ([]store.Backlog, error) {
 	var list []store.Backlog

@@ -274,6 +274,9 @@ func (s *Store) log(b *batch) (err error) {
 	if err = s.deciding.decide(b); err == nil {
 		for _, c := range b.changes {
 			b.Changes = append(b.Changes, *c)
+			for _, other := range c.Also {
+				b.Changes = append(b.Changes, *other)
+			}
 		}
 		if !b.Empty() {
 			b.Number, err = s.journal.Append(func(rec []byte) []byte { return s.record(rec, b) })
@@ -312,10 +315,10 @@ func (s *Store) classify(err error) error {
 func (s *Store) count(b *batch) {
 	s.commits.Add(1)
 	s.entries.Add(uint64(len(b.entries)))
-	s.changes.Add(uint64(len(b.changes)))
+	s.changes.Add(uint64(len(b.Changes)))
 	open := int64(len(b.Deliveries))
-	for _, c := range b.changes {
-		if !c.State.Open() {
+	for i := range b.Changes {
+		if !b.Changes[i].State.Open() {
 			open-- // unless a person has ended it before: the tables will tell
 		}
 	}

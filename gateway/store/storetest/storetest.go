@@ -29,6 +29,7 @@ type Store interface {
 	Discard(ctx context.Context, seq int64) (*store.Delivery, error)
 	Retain(ctx context.Context, now time.Time) error
 	Starts(ctx context.Context) ([]store.Start, error)
+	Gathering(ctx context.Context) ([]string, error)
 
 	Positions(ctx context.Context) ([]store.Position, error)
 	KeepPosition(ctx context.Context, p store.Position) error
@@ -83,6 +84,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"reopen unclaims":        reopen,
 		"backlog bound":          backlogBound,
 		"retention":              retention,
+		"gathering":              gathering,
+		"merged leaves":          mergedLeaves,
 		"slot":                   slot,
 		"starts":                 starts,
 		"revisions":              revisions,

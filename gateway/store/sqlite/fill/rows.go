@@ -14,7 +14,7 @@ var (
 (seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 	insertDeliveries = conn.NewBulk(`INSERT INTO deliveries
 (seq,event,route,engine,workflow,input,key,state,claimed,due,
-attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process,gather) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 	// insertSucceeded is insertDeliveries for the usual end, of which most is
 	// always the same: to bind a value costs as much as to store it.
 	insertSucceeded = conn.NewBulk(`INSERT INTO deliveries
@@ -141,7 +141,7 @@ func appendDelivery(vals []driver.Value, d *store.Delivery) []driver.Value {
 	a := &d.Last
 	return append(vals, d.Seq, d.EventSeq, d.Route, d.Engine, d.Workflow, optional(d.Input), d.Key, int64(d.State), d.Claimed,
 		record.Micros(d.Due), int64(d.Attempt), int64(d.Throttled), record.Micros(d.FirstAttemptAt), d.RunID,
-		record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process)
+		record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process, d.Gather)
 }
 
 // collected finds a delivery that has not been flushed.

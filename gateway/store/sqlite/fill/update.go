@@ -18,7 +18,7 @@ outcome='succeeded', process=?4 WHERE seq=?1 AND state<=2`
 // usualEnd: the first attempt succeeded and there is nothing more to say.
 func usualEnd(d *store.Delivery) bool {
 	a := &d.Last
-	return d.State == store.Succeeded && d.Attempt == 1 && d.Throttled == 0 && d.RunID == "" && a.Outcome == "succeeded" &&
+	return d.State == store.Succeeded && !d.Gather && d.Attempt == 1 && d.Throttled == 0 && d.RunID == "" && a.Outcome == "succeeded" &&
 		a.Message == "" && a.Output == nil && a.Started.Equal(d.FirstAttemptAt)
 }
 

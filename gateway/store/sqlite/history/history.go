@@ -1,6 +1,7 @@
-// Package history is the configurations that were in force, in the tables of the
-// embedded store. It stands beside the store's writer, which runs it, and reads
-// also where there is none: of a gateway that does not start.
+// Package history is the configurations that were in force, and what was laid
+// over them, in the tables of the embedded store. It stands beside the store's
+// writer, which runs it, and reads also where there is none: of a gateway that
+// does not start.
 package history
 
 import (

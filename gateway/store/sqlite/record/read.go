@@ -52,8 +52,10 @@ func (r *reader) event(p *Page, conflict bool) {
 		d := store.Delivery{
 			Seq: seq + 1 + int64(i), EventSeq: seq, EventID: e.Event.ID, Event: e.Event,
 			Route: r.text(), Engine: r.text(), Workflow: r.text(), Key: r.text(),
-			Input: r.optional(), State: r.state(), Due: r.moment(),
+			Input: r.optional(),
 		}
+		d.State, d.Gather = r.standing()
+		d.Due = r.moment()
 		if d.Due.IsZero() {
 			d.Due = now
 		}
@@ -115,9 +117,16 @@ func (r *reader) byte() byte {
 	return 0
 }
 
-func (r *reader) state() store.State {
-	s := store.State(r.byte())
-	if s > store.Discarded {
+func (r *reader) standing() (state store.State, gather bool) {
+	b := r.byte()
+	return r.known(b &^ gathers), b&gathers != 0
+}
+
+func (r *reader) state() store.State { return r.known(r.byte()) }
+
+func (r *reader) known(b byte) store.State {
+	s := store.State(b)
+	if s > store.Merged {
 		r.fail(fmt.Errorf("unknown state %d", s))
 		return 0
 	}

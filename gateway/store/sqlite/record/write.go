@@ -28,9 +28,19 @@ func Entry(b []byte, e *store.Entry, keys []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(e.Deliveries)))
 	for _, d := range e.Deliveries {
 		b = text(text(text(text(b, d.Route), d.Engine), d.Workflow), d.Key)
-		b = moment(append(optional(b, d.Input), byte(d.State)), d.Due)
+		b = moment(append(optional(b, d.Input), standing(d)), d.Due)
 	}
 	return b
+}
+
+// gathers is the bit beside a delivery's state that tells Gather.
+const gathers = 0x80
+
+func standing(d *store.Delivery) byte {
+	if d.Gather {
+		return byte(d.State) | gathers
+	}
+	return byte(d.State)
 }
 
 // AppendEvent appends an event: what Entry made of it, under the id that the

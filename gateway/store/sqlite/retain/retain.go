@@ -83,7 +83,7 @@ func (r *Rounds) expiries() []expiry {
 		return expiry{keep: keep, table: "events", key: "seq", from: int64(0), old: "seq<" + before + " AND " + which}
 	}
 	all := []expiry{
-		ended(r.Keep.Succeeded, "3"),
+		ended(r.Keep.Succeeded, "3,6"),
 		ended(r.Keep.Dead, "4,5"),
 		events(r.Keep.Unrouted, `NOT EXISTS
 (SELECT 1 FROM deliveries d WHERE d.seq>events.seq AND d.seq<=events.seq+events.deliveries)`),

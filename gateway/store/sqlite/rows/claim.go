@@ -41,7 +41,7 @@ func Claim(c *conn.Conn, want store.Claim) (got store.Claimed, lost int, err err
 			return got, 0, err
 		}
 	}
-	err = c.Query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=2", func(row []driver.Value) error {
+	err = c.Query("SELECT min(due) FROM deliveries WHERE claimed=0 AND route=? AND state<=2 AND gather="+flag(want.Gather), func(row []driver.Value) error {
 		if due, ok := row[0].(int64); ok {
 			got.NextDue = record.Time(due)
 		}
@@ -92,12 +92,15 @@ func claimRows(c *conn.Conn, want store.Claim) (got claimed, err error) {
 // sorted for every claim.
 func claimSQL(want store.Claim) (string, []driver.Value) {
 	index, order := "deliveries_open", "due"
-	if want.InOrder {
+	switch {
+	case want.Gather:
+		index, order = "deliveries_gathering", "seq"
+	case want.InOrder:
 		index, order = "deliveries_unclaimed", "seq"
 	}
-	sql := "SELECT " + DeliveryColumns + " FROM deliveries d INDEXED BY " + index + " WHERE claimed=0 AND route=? AND state<=2"
+	sql := "SELECT " + DeliveryColumns + " FROM deliveries d INDEXED BY " + index + " WHERE claimed=0 AND route=? AND state<=2 AND gather=" + flag(want.Gather)
 	vals := []driver.Value{want.Route}
-	if !want.InOrder {
+	if order == "due" {
 		sql += " AND due<=?"
 		vals = append(vals, record.Micros(want.Now))
 	}
@@ -106,6 +109,14 @@ func claimSQL(want store.Claim) (string, []driver.Value) {
 		vals = append(vals, jsonList(want.Except))
 	}
 	return sql + " ORDER BY " + order + " LIMIT ?", append(vals, int64(want.Limit))
+}
+
+// flag is a value that an index needs to see in the text.
+func flag(v bool) string {
+	if v {
+		return "1"
+	}
+	return "0"
 }
 
 func jsonList(list []string) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
 
-// A strict route's backlog is not sorted for a claim.
+// A route's backlog is not sorted for a claim.
 func TestClaimsSortNothing(t *testing.T) {
 	c, err := conn.Open(filepath.Join(t.TempDir(), "test.db"), "")
 	if err != nil {
@@ -21,18 +21,19 @@ func TestClaimsSortNothing(t *testing.T) {
 	if err := schema.Migrate(c); err != nil {
 		t.Fatal(err)
 	}
-	for _, inOrder := range []bool{true, false} {
-		text, vals := claimSQL(store.Claim{Route: "r", Limit: 1, InOrder: inOrder, Except: []string{"k"}})
+	for _, want := range []store.Claim{{}, {InOrder: true}, {Gather: true}} {
+		want.Route, want.Limit, want.Except = "r", 1, []string{"k"}
+		text, vals := claimSQL(want)
 		steps := 0
 		err := c.Query("EXPLAIN QUERY PLAN "+text, func(row []driver.Value) error {
 			steps++
 			if plan := row[3].(string); strings.Contains(plan, "ORDER BY") {
-				t.Errorf("in order %v: %s", inOrder, plan)
+				t.Errorf("%+v: %s", want, plan)
 			}
 			return nil
 		}, vals...)
 		if err != nil || steps == 0 {
-			t.Errorf("in order %v: %d steps, %v", inOrder, steps, err)
+			t.Errorf("%+v: %d steps, %v", want, steps, err)
 		}
 	}
 }

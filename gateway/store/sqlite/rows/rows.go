@@ -15,7 +15,7 @@ import (
 const (
 	EventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict"
 	DeliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
-		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process"
+		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.gather"
 )
 
 // Event reads a row of EventColumns.
@@ -40,7 +40,7 @@ func Delivery(row []driver.Value) *store.Delivery {
 		Input: Blob(row[5]), Key: row[6].(string), State: store.State(row[7].(int64)),
 		Claimed: row[8].(int64) != 0, Due: record.Time(row[9].(int64)),
 		Attempt: int(row[10].(int64)), Throttled: int(row[11].(int64)),
-		FirstAttemptAt: record.Time(row[12].(int64)), RunID: row[13].(string),
+		FirstAttemptAt: record.Time(row[12].(int64)), RunID: row[13].(string), Gather: row[20].(int64) != 0,
 	}
 	d.Last = store.Attempt{
 		Number: d.Attempt, Started: record.Time(row[14].(int64)), Ended: record.Time(row[15].(int64)),

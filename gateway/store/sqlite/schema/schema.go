@@ -136,6 +136,10 @@ CREATE TABLE starts (
 CREATE INDEX starts_route ON starts (route, at)`,
 	// Which events are replays of others: a small part of them.
 	`CREATE INDEX events_replays ON events (` + ReplayOf + `) WHERE ` + Replay,
+	// Which deliveries run as a part of a group.
+	`
+ALTER TABLE deliveries ADD COLUMN gather INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX deliveries_gathering ON deliveries (route) WHERE claimed = 0 AND gather = 1 AND state <= 2`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.
