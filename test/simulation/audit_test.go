@@ -42,6 +42,7 @@ func (w *world) audit(h *history) {
 		a.delivery(d)
 	}
 	a.order()
+	a.groups()
 	a.slots()
 	h.counts["histories"] = 1
 	h.counts["sendings"] = len(w.sent)
@@ -167,20 +168,22 @@ func (a *audit) stored() {
 			continue
 		}
 		keys := []string{"id " + e.Event.Source + " " + e.Event.ID}
-		if e.Event.Source == "/webhooks/gh" {
+		if e.Event.Source == "/webhooks/gh" && !store.IsGroup(e.Event.ID) {
 			keys = append(keys, "body "+string(e.Event.Body))
 		}
 		for _, k := range keys {
 			if was, ok := before[k]; ok {
 				apart := store.TimeOf(e.Seq).Sub(store.TimeOf(was.e.Seq))
-				inside := strings.HasPrefix(e.Event.Source, "/schedules") || e.Event.Source == "/gateway" || apart < a.plan.window-grain
+				inside := strings.HasPrefix(e.Event.Source, "/schedules") || e.Event.Source == "/gateway" || store.IsGroup(e.Event.ID) || apart < a.plan.window-grain
 				if inside {
 					a.fail("P4: %s and %s are stored %v apart, known by the same %s", was.e.Event.ID, e.Event.ID, apart, k)
 				}
 			}
 			before[k] = first{e, k}
 		}
-		a.routed(e)
+		if !store.IsGroup(e.Event.ID) {
+			a.routed(e)
+		}
 	}
 }
 
@@ -198,6 +201,9 @@ func (a *audit) routed(e *store.StoredEvent) {
 		rule := l.routes[d.Route]
 		if rule == nil {
 			continue
+		}
+		if gathers := rule.wait > 0; gathers != d.Gather {
+			a.fail("P1: %s for %s gathers: %t, by its route: %t", e.Event.ID, d.Route, d.Gather, gathers)
 		}
 		if input := rule.inputFor(e.Event.Body); input != string(d.Input) {
 			a.fail("%s for %s has the input %s, and not %s", e.Event.ID, d.Route, d.Input, input)
@@ -246,6 +252,10 @@ func (a *audit) delivery(d *store.Delivery) {
 		if !m.succeeded[key] {
 			a.fail("P1: %s succeeded, says the store, and no engine has done it", key)
 		}
+	case store.Merged:
+		if !d.Gather || len(m.starts[key]) > 0 {
+			a.fail("debounce: %s became a part of a group, and ran %d times by itself", key, len(m.starts[key]))
+		}
 	case store.Dead:
 		a.reason(d)
 		a.letter(d)
@@ -283,7 +293,7 @@ func (a *audit) reason(d *store.Delivery) {
 	least := 1 << 30
 	for _, rule := range a.rulesIn(d.Route, m.starts[key][0].at.Add(-underWay), d.Last.Ended) {
 		least = min(least, rule.attempts)
-		if d.Last.Ended.Add(max(rule.wait(d.Attempt), last.RetryAfter)).Sub(d.FirstAttemptAt) > rule.giveUp-time.Second {
+		if d.Last.Ended.Add(max(rule.pause(d.Attempt), last.RetryAfter)).Sub(d.FirstAttemptAt) > rule.giveUp-time.Second {
 			return
 		}
 	}

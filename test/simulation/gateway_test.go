@@ -17,6 +17,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/config"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/event"
+	"github.com/event-gateway/gateway/gateway/gather"
 	"github.com/event-gateway/gateway/gateway/intake"
 	"github.com/event-gateway/gateway/gateway/lifetime"
 	"github.com/event-gateway/gateway/gateway/routing"
@@ -34,6 +35,7 @@ type instance struct {
 	w         *world
 	store     backing
 	dispatch  *dispatch.Dispatcher
+	gather    *gather.Gatherer
 	intake    *intake.Intake
 	schedules *schedule.Runner
 	backlog   *backlog.Backlog
@@ -80,7 +82,11 @@ func (w *world) boot() {
 	in.dispatch = dispatch.New(dispatch.Options{
 		Store: (*lateStore)(in), Route: func(ev *event.Event) *store.Entry { return in.intake.Route(ev) }, Log: zap.NewNop(), Grace: drainTime,
 	})
-	if in.store, err = w.disk.open(in.dispatch); err != nil {
+	in.gather = gather.New(gather.Options{
+		Store: (*lateStore)(in), Next: in.dispatch, Merge: func(ds []*store.Delivery) (*store.Entry, error) { return in.intake.Merge(ds) },
+		Route: func(ev *event.Event) *store.Entry { return in.intake.Route(ev) }, Follow: func(*store.Change) func() { return nil }, Log: zap.NewNop(),
+	})
+	if in.store, err = w.disk.open(in.gather); err != nil {
 		w.fail("the store does not open: %v", err)
 		return
 	}
@@ -108,7 +114,10 @@ func (in *instance) assemble() {
 		Table: func() *webhook.Table { return in.current.Load().compiled.Webhooks }, Intake: in.intake, Log: log,
 	}
 	in.api = api.New(api.Options{
-		Reader: in.store, Operator: operator{in}, Runs: underway.Runs{Dispatch: in.dispatch, Log: log}, Log: log, Admin: "127.0.0.1:9090",
+		Reader: in.store, Operator: operator{underway.Deliveries{
+			Store: in.store, Dispatch: in.dispatch, Gather: in.gather, Tell: func(*store.Delivery) {},
+		}, in},
+		Runs: underway.Runs{Dispatch: in.dispatch, Log: log}, Log: log, Admin: "127.0.0.1:9090",
 	})
 }
 
@@ -120,12 +129,13 @@ func (in *instance) run(ctx context.Context) (err error) {
 	const part = 10 * time.Second
 	l.Start("store", part, in.store.Run)
 	l.Start("backlog", part, in.backlog.Run)
-	if err := routing.Recall(l.Context, in.store, in.dispatch); err != nil {
+	if err := routing.Recall(l.Context, in.store, in.dispatch, in.gather); err != nil {
 		close(in.ready)
 		return err
 	}
 	in.goLive(in.current.Load())
 	l.Start("dispatch", drainTime+part, in.dispatch.Run)
+	l.Start("gather", part, in.gather.Run)
 	l.Start("serve", 20*time.Second, in.serve)
 	l.Start("schedules", part, in.schedules.Run)
 	in.up()
@@ -181,6 +191,7 @@ func onlyErrors(all config.Problems) (problems config.Problems) {
 func (in *instance) goLive(s *snapshot) {
 	in.current.Store(s)
 	in.dispatch.Apply(s.plan)
+	in.gather.Apply(routing.Debounces(s.doc.Config))
 	in.schedules.Wake()
 	w, now := in.w, time.Now()
 	w.mu.Lock()
@@ -310,25 +321,9 @@ func (s *lateStore) Claim(c store.Claim, then func(store.Claimed, error)) {
 func (s *lateStore) Record(c *store.Change) { s.store.Record(c) }
 
 // operator is what a person may do, as in gateway.Gateway.
-type operator struct{ in *instance }
-
-func (o operator) Retry(ctx context.Context, seq int64) error {
-	if o.in.dispatch.Retry(seq) {
-		return nil
-	}
-	d, err := o.in.store.Retry(ctx, seq)
-	if err == nil {
-		o.in.dispatch.Nudge(d.Route)
-	}
-	return err
-}
-
-func (o operator) Discard(ctx context.Context, seq int64) error {
-	_, err := o.in.store.Discard(ctx, seq)
-	if err == nil {
-		o.in.dispatch.Discard(seq)
-	}
-	return err
+type operator struct {
+	underway.Deliveries
+	in *instance
 }
 
 func (o operator) Reload(context.Context) (api.ReloadResult, error) {

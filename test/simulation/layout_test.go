@@ -32,6 +32,8 @@ type rule struct {
 	min, max    time.Duration
 	giveUp      time.Duration
 	timeout     time.Duration
+	// wait and most are of a debounce; zero: there is none.
+	wait, most time.Duration
 }
 
 // timing is a schedule.
@@ -154,6 +156,9 @@ func (r *rule) write(b *strings.Builder, name string) {
 	if r.rate > 0 {
 		fmt.Fprintf(b, ", rate: %d/%s", r.rate, ms(r.window))
 	}
+	if r.wait > 0 {
+		fmt.Fprintf(b, ", debounce: {wait: %s, max: %s}", ms(r.wait), ms(r.most))
+	}
 	if r.timeout > 0 {
 		fmt.Fprintf(b, ", timeout: %s", ms(r.timeout))
 	}
@@ -208,6 +213,9 @@ func randomRule(r *rand.Rand) *rule {
 		x.rate, x.window = 1+r.IntN(5), time.Duration(1+r.IntN(10))*time.Second
 	}
 	if r.IntN(4) == 0 {
+		x.gather(r)
+	}
+	if r.IntN(4) == 0 {
 		x.priority = r.IntN(5) - 2
 	}
 	if r.IntN(4) == 0 {
@@ -217,6 +225,11 @@ func randomRule(r *rand.Rand) *rule {
 		x.giveUp = time.Duration(2+r.IntN(6)) * time.Second
 	}
 	return x
+}
+
+func (r *rule) gather(rand *rand.Rand) {
+	r.wait = time.Duration(500+rand.IntN(5000)) * time.Millisecond
+	r.most, r.input = r.wait*time.Duration(1+rand.IntN(5)), false
 }
 
 // changed makes another configuration of one: a route goes, comes or is another
@@ -239,8 +252,12 @@ func (l *layout) changed(r *rand.Rand, all map[string]*rule) *layout {
 			now.engine = map[string]string{"near": "far", "far": "near"}[now.engine]
 		case n < 6:
 			now.rate, now.window = 1+r.IntN(8), time.Duration(1+r.IntN(5))*time.Second
-		case n < 7:
+		case n < 7 && r.IntN(2) == 0:
 			now.rate, now.concurrency = 0, r.IntN(3)
+		case n < 7 && now.wait > 0:
+			now.wait, now.most = 0, 0
+		case n < 7:
+			now.gather(r)
 		case n < 8:
 			now.priority = r.IntN(5) - 2
 		default:

@@ -22,6 +22,7 @@ type model struct {
 	keys   map[pair]string
 	pairs  map[string]pair
 	inputs map[string][]byte
+	bodies map[string][]byte
 	starts map[string][]started
 	// byRoute are the starts of all deliveries of a route.
 	byRoute map[string][]time.Time
@@ -54,7 +55,7 @@ type act struct {
 
 func newModel(w *world) *model {
 	return &model{
-		w: w, keys: map[pair]string{}, pairs: map[string]pair{}, inputs: map[string][]byte{}, starts: map[string][]started{},
+		w: w, keys: map[pair]string{}, pairs: map[string]pair{}, inputs: map[string][]byte{}, bodies: map[string][]byte{}, starts: map[string][]started{},
 		byRoute: map[string][]time.Time{}, reports: map[string][]report{}, succeeded: map[string]bool{}, losses: map[string]int{},
 		acts: map[string][]act{},
 	}
@@ -100,6 +101,10 @@ func (m *model) identity(route string, c *engine.Call) {
 		m.w.fail("P3: %s runs with %s, and ran with %s", c.Key, c.Input, input)
 	}
 	m.inputs[c.Key] = c.Input
+	if body, ok := m.bodies[c.Key]; ok && !bytes.Equal(body, c.Event.Body) {
+		m.w.fail("P3: %s runs with the event %s, and ran with %s", c.Key, c.Event.Body, body)
+	}
+	m.bodies[c.Key] = c.Event.Body
 }
 
 // origin (P5, P7): what runs was sent, signed and in time, and is what was sent.
@@ -125,7 +130,7 @@ func (m *model) retried(route string, c *engine.Call, before []started, now time
 	most, least := 0, time.Hour
 	for _, rule := range rules {
 		most = max(most, rule.attempts)
-		least = min(least, rule.wait(c.Attempt-1))
+		least = min(least, rule.pause(c.Attempt-1))
 	}
 	if c.Attempt-1-throttled >= most {
 		m.w.fail("P12: %s begins attempt %d, of %d that it has", c.Key, c.Attempt, most)
@@ -146,8 +151,8 @@ func (m *model) lastReport(key string, attempt int) (last report, found bool) {
 	return last, found
 }
 
-// wait after the n-th attempt.
-func (r *rule) wait(n int) time.Duration {
+// pause after the n-th attempt.
+func (r *rule) pause(n int) time.Duration {
 	d := r.min
 	for range n - 1 {
 		d = min(2*d, r.max)

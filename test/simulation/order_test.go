@@ -23,7 +23,7 @@ func (a *audit) order() {
 	for name := range a.plan.last.routes {
 		groups := map[string][]*store.Delivery{}
 		for _, d := range a.deliveries {
-			if d.Route == name {
+			if d.Route == name && !d.Gather {
 				groups[d.Key] = append(groups[d.Key], d)
 			}
 		}
@@ -81,7 +81,11 @@ func (a *audit) inOrder(s span, group []*store.Delivery) {
 // could write that down is another matter.
 func (a *audit) end(d *store.Delivery) time.Time {
 	for _, r := range a.model.reports[d.ID()] {
-		if r.Kind == engine.Succeeded || d.State == store.Dead && r.attempt >= d.Attempt {
+		ends := r.Kind == engine.Succeeded || r.Failure == engine.Permanent || d.State == store.Dead && r.attempt >= d.Attempt
+		for _, rule := range a.rulesIn(d.Route, r.at.Add(-time.Minute), r.at) {
+			ends = ends || r.Failure != engine.Throttled && (r.attempt >= rule.attempts || rule.giveUp < time.Hour)
+		}
+		if ends {
 			return r.at
 		}
 	}

@@ -192,6 +192,9 @@ func (w *world) keysOf(string) int { return bodyKeys }
 
 // keyIn is the key that an event's body names.
 func keyIn(ev *event.Event) string {
+	if store.IsGroup(ev.ID) {
+		ev = membersOf(ev)[0]
+	}
 	var body struct{ Key string }
 	if json.Unmarshal(ev.Body, &body) != nil {
 		return ""
@@ -221,6 +224,13 @@ func (w *world) stillOpen(key string) {
 // unknown tells why nobody can have sent an event; empty when somebody has.
 func (w *world) unknown(ev *event.Event) string {
 	switch {
+	case store.IsGroup(ev.ID):
+		for _, member := range membersOf(ev) {
+			if why := w.unknown(member); why != "" {
+				return "of its members " + member.ID + ": " + why
+			}
+		}
+		return ""
 	case ev.Source == "/gateway":
 		return ""
 	case strings.HasPrefix(ev.Source, "/schedules/"):

@@ -41,6 +41,9 @@ func (s *Store) decide(b *batch) {
 	s.disk.mu.Unlock()
 	for _, c := range b.changes {
 		b.page.Changes = append(b.page.Changes, *c)
+		for _, other := range c.Also {
+			b.page.Changes = append(b.page.Changes, *other)
+		}
 	}
 	if s.opts.Taker != nil { // without the lock: it has one of its own
 		for i, del := range d.fresh {

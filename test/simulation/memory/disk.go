@@ -131,12 +131,12 @@ func (d *Disk) each(do func(*row)) {
 func (d *Disk) claim(want store.Claim) (got store.Claimed) {
 	var found []*row
 	d.each(func(r *row) {
-		due := want.InOrder || !r.Due.After(want.Now)
-		if r.Route == want.Route && r.State.Open() && !r.Claimed && due && !slices.Contains(want.Except, r.Key) {
+		due := want.InOrder || want.Gather || !r.Due.After(want.Now)
+		if r.Route == want.Route && r.Gather == want.Gather && r.State.Open() && !r.Claimed && due && !slices.Contains(want.Except, r.Key) {
 			found = append(found, r)
 		}
 	})
-	if !want.InOrder {
+	if !want.InOrder && !want.Gather {
 		slices.SortStableFunc(found, func(a, b *row) int { return a.Due.Compare(b.Due) })
 	}
 	if got.More = len(found) >= want.Limit; got.More {
@@ -161,7 +161,7 @@ func (d *Disk) claim(want store.Claim) (got store.Claimed) {
 		got.Deliveries = append(got.Deliveries, &del)
 	}
 	d.each(func(r *row) {
-		if r.Route == want.Route && r.State.Open() && !r.Claimed && (got.NextDue.IsZero() || r.Due.Before(got.NextDue)) {
+		if r.Route == want.Route && r.Gather == want.Gather && r.State.Open() && !r.Claimed && (got.NextDue.IsZero() || r.Due.Before(got.NextDue)) {
 			got.NextDue = r.Due
 		}
 	})

@@ -41,7 +41,7 @@ func anew(r *row, now time.Time) {
 
 // Retry makes a delivery due now.
 func (s *Store) Retry(_ context.Context, seq int64) (*store.Delivery, error) {
-	return s.operate(seq, func(r *row) bool { return r.State != store.Succeeded && !r.Claimed }, anew)
+	return s.operate(seq, func(r *row) bool { return r.State != store.Succeeded && r.State != store.Merged && !r.Claimed }, anew)
 }
 
 // Again makes a delivery pending that ended before some time.
@@ -53,7 +53,7 @@ func (s *Store) Again(_ context.Context, seq int64, before time.Time) (*store.De
 
 // Discard ends a delivery by hand.
 func (s *Store) Discard(_ context.Context, seq int64) (*store.Delivery, error) {
-	return s.operate(seq, func(r *row) bool { return r.State != store.Succeeded && r.State != store.Discarded },
+	return s.operate(seq, func(r *row) bool { return r.State.Open() || r.State == store.Dead },
 		func(r *row, now time.Time) { r.State, r.Claimed, r.Last.Ended = store.Discarded, false, now })
 }
 
@@ -61,7 +61,7 @@ func (s *Store) Discard(_ context.Context, seq int64) (*store.Delivery, error) {
 func (s *Store) Retain(_ context.Context, now time.Time) error {
 	keep := s.opts.Retain
 	return s.do(func(d *Disk) error {
-		d.retainEnded(now, keep.Succeeded, store.Succeeded)
+		d.retainEnded(now, keep.Succeeded, store.Succeeded, store.Merged)
 		d.retainEnded(now, keep.Dead, store.Dead, store.Discarded)
 		if keep.Unrouted > 0 {
 			before := store.SeqAt(now.Add(-keep.Unrouted))

@@ -134,6 +134,18 @@ func (s *Store) Starts(context.Context) ([]store.Start, error) {
 	}), nil
 }
 
+// Gathering are the routes of which something waits here to be gathered.
+func (s *Store) Gathering(context.Context) ([]string, error) {
+	return read(s, func(d *Disk) (routes []string) {
+		d.each(func(r *row) {
+			if r.Gather && !r.Claimed && r.State.Open() && !slices.Contains(routes, r.Route) {
+				routes = append(routes, r.Route)
+			}
+		})
+		return routes
+	}), nil
+}
+
 // Durability says what a commit survives.
 func (s *Store) Durability() store.Durability { return "memory: simulated" }
 
