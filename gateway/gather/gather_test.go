@@ -203,6 +203,26 @@ func TestReloads(t *testing.T) {
 
 // What gathered when its route did and is found after a restart, without a
 // debounce, runs alone.
+// What was on its way when its route was taken out waits with the others for
+// the route to return: no group of it ends meanwhile, not even of one.
+func TestRouteGoneOnTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(rule))
+		b.send("a")
+		b.send("a")
+		b.store.lag = time.Second
+		b.kill()
+		synctest.Wait() // the claim is on its way
+		b.reload(nil)
+		settle(2 * time.Second)
+		b.expect("while the route is gone")
+		b.reload(rules(rule))
+		settle(5 * time.Second)
+		b.expect("when it is back", "1 2")
+		b.leftovers()
+	})
+}
+
 func TestDebounceGoneWhileDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(rule))

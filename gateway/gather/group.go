@@ -28,10 +28,10 @@ type group struct {
 	first, last time.Time
 }
 
-// fits tells whether a delivery may join by the rule.
-func (g *group) fits(r Rule, d *store.Delivery) bool {
+// fits tells whether a delivery may join; alone: each makes a group of its own.
+func (g *group) fits(alone bool, d *store.Delivery) bool {
 	most := MaxMembers
-	if r.Wait == 0 {
+	if alone {
 		most = 1
 	}
 	return len(g.members) < most && (len(g.members) == 0 || g.bytes+d.Event.MemberSize() <= MaxBytes)
