@@ -46,6 +46,9 @@ func Delivery(row []driver.Value) *store.Delivery {
 		Number: d.Attempt, Started: record.Time(row[14].(int64)), Ended: record.Time(row[15].(int64)),
 		Outcome: row[16].(string), Message: row[17].(string), Output: Blob(row[18]), Process: row[19].(string),
 	}
+	if !d.Last.Started.IsZero() && d.Last.Outcome == "" {
+		d.Last.Number++ // it has not ended, or a person ended it: d.Attempt does not count it
+	}
 	return d
 }
 
