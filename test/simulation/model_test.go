@@ -206,7 +206,7 @@ func (m *model) paced(route string, now time.Time) {
 			return
 		}
 	}
-	if span := now.Sub(first); span < rule.window-m.w.slack(first) {
+	if span := now.Sub(first); span < rule.window {
 		m.w.fail("rate: %d starts of %s within %v, at most %d in %v may", rule.rate+1, route, span, rule.rate, rule.window)
 	}
 }

@@ -29,6 +29,7 @@ type plan struct {
 
 // step is something that is done to the gateway, at a time.
 type step struct {
+	n    int // in its plan
 	at   time.Duration
 	name string
 	do   func(*world)
@@ -90,7 +91,7 @@ type planner struct {
 }
 
 func (p *planner) add(name string, do func(*world)) {
-	p.plan.steps = append(p.plan.steps, step{p.at, name, do})
+	p.plan.steps = append(p.plan.steps, step{len(p.plan.steps), p.at, name, do})
 }
 
 func (p *planner) steps() {

@@ -110,16 +110,16 @@ func matchesField(field string, value int) bool {
 		step, isStep := strings.CutPrefix(part, "*/")
 		switch {
 		case part == "*",
-			isStep && value%number(step) == 0,
-			isRange && value >= number(from) && value <= number(to),
-			!isRange && !isStep && part != "*" && value == number(part):
+			isStep && value%mustNumber(step) == 0,
+			isRange && value >= mustNumber(from) && value <= mustNumber(to),
+			!isRange && !isStep && part != "*" && value == mustNumber(part):
 			return true
 		}
 	}
 	return false
 }
 
-func number(text string) int {
+func mustNumber(text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		panic(err)

@@ -112,9 +112,9 @@ func (w *world) run(h *history) {
 	w.disk = newDisk(w)
 	w.near, w.far = newMachine(w, "near", false), newMachine(w, "far", true)
 	w.boot()
-	for i, s := range w.plan.steps {
+	for _, s := range w.plan.steps {
 		w.until(s.at)
-		w.note("#%d %s", i, s.name)
+		w.note("#%d %s", s.n, s.name)
 		s.do(w)
 		synctest.Wait()
 	}
@@ -200,17 +200,6 @@ func keyIn(ev *event.Event) string {
 		return ""
 	}
 	return body.Key
-}
-
-// slack is how much earlier than it says a start of before the last crash may
-// have been remembered: what it took to write it down.
-func (w *world) slack(first time.Time) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if first.Before(w.ups[len(w.ups)-1].from) {
-		return maxSync
-	}
-	return 0
 }
 
 // stillOpen: what begins has not ended, as far as the disk knows.
