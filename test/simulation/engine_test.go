@@ -120,7 +120,9 @@ func (m *machine) fateOf(c *engine.Call, n int) fate {
 // Run implements dispatch.Engine.
 func (l *line) Run(c engine.Call, report func(engine.Update)) error {
 	m := l.machine
-	c = l.in.w.bugs.call(c)
+	c = apply(l.in.w.bugs.onCall, c)
+	tell := report
+	report = func(u engine.Update) { tell(apply(l.in.w.bugs.onUpdate, u)) }
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {

@@ -155,7 +155,7 @@ func (in *instance) serve(ctx context.Context) error {
 
 // compile does all of a reload that can fail.
 func (in *instance) compile(l *layout, old *snapshot) (*snapshot, error) {
-	doc, problems := config.Parse("/simulation/gateway.yaml", []byte(l.yaml()), config.Options{Now: time.Now})
+	doc, problems := config.Parse("/simulation/gateway.yaml", []byte(apply(in.w.bugs.onText, l.yaml())), config.Options{Now: time.Now})
 	if problems.Failed() {
 		return nil, onlyErrors(problems)
 	}
@@ -173,7 +173,7 @@ func (in *instance) compile(l *layout, old *snapshot) (*snapshot, error) {
 		s.plan.Engines[name] = dispatch.Lane{Engine: in.lines[name], InFlight: e.Limits.InFlight, Timeout: time.Duration(e.Limits.Timeout)}
 	}
 	for name, r := range doc.Config.Routes {
-		s.plan.Routes[name] = in.w.bugs.rule(routing.Rule(r))
+		s.plan.Routes[name] = apply(in.w.bugs.onRule, routing.Rule(r))
 	}
 	return s, nil
 }
@@ -301,9 +301,7 @@ type slots struct {
 }
 
 func (s slots) Fire(ctx context.Context, ev *event.Event, slot *store.Slot) (store.Receipt, error) {
-	if again := s.in.w.bugs.slot(ev); again != nil {
-		_, _ = s.in.intake.Fire(ctx, again, slot)
-	}
+	s.in.w.bugs.slot(ctx, s, ev)
 	return s.in.intake.Fire(ctx, ev, slot)
 }
 
@@ -316,7 +314,7 @@ func (s slots) Open(ctx context.Context, source, id string) (bool, error) {
 type lateStore instance
 
 func (s *lateStore) Claim(c store.Claim, then func(store.Claimed, error)) {
-	s.store.Claim(c, s.w.bugs.claim(c, then))
+	s.store.Claim(c, apply(s.w.bugs.onClaim, then))
 }
 func (s *lateStore) Record(c *store.Change) { s.store.Record(c) }
 

@@ -61,7 +61,7 @@ func (a *audit) group(e *store.StoredEvent, members []*store.Delivery) {
 	}
 	ds := a.of[e.Seq]
 	if len(ds) == 1 {
-		got = slices.DeleteFunc(got, func(id string) bool { return a.discarded(id, ds[0].Route) })
+		got = slices.DeleteFunc(got, func(id string) bool { return !slices.Contains(want, id) && a.discarded(id, ds[0].Route) })
 	}
 	switch {
 	case len(got) == 0 && len(want) == 0:

@@ -65,7 +65,7 @@ func (w *world) send(m message, bad string) {
 		if m.hook == "api" {
 			in.api.ServeHTTP(answer, s.submission())
 		} else {
-			in.handler.ServeHTTP(answer, s.request(w.bugs.now()))
+			in.handler.ServeHTTP(answer, s.request(time.Now()))
 		}
 		w.hear(in, s, answer)
 	})

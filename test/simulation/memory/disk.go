@@ -127,12 +127,13 @@ func (d *Disk) each(do func(*row)) {
 	}
 }
 
-// claim marks due deliveries as held in memory and reads them.
-func (d *Disk) claim(want store.Claim) (got store.Claimed) {
+// claim marks due deliveries as held in memory and reads them; lenient: also
+// those that are held.
+func (d *Disk) claim(want store.Claim, lenient bool) (got store.Claimed) {
 	var found []*row
 	d.each(func(r *row) {
 		due := want.InOrder || want.Gather || !r.Due.After(want.Now)
-		if r.Route == want.Route && r.Gather == want.Gather && r.State.Open() && !r.Claimed && due && !slices.Contains(want.Except, r.Key) {
+		if r.Route == want.Route && r.Gather == want.Gather && r.State.Open() && (lenient || !r.Claimed) && due && !slices.Contains(want.Except, r.Key) {
 			found = append(found, r)
 		}
 	})

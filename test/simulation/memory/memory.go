@@ -37,11 +37,15 @@ type Options struct {
 	Retain     store.Retain
 	// Fate is asked before each commit; nil: all go well, at once.
 	Fate func() Fate
+	// What follows are bugs to be planted, for a test of those who should notice.
+	//
 	// Forget, when set, is shown every page before it reaches the disk and may
-	// take something out of it that is acknowledged all the same: a planted bug.
+	// take something out of it, which is acknowledged all the same.
 	Forget func(*Page)
-	// Early: who waits is answered before the disk has it: another.
+	// Early: who waits is answered before the disk has it.
 	Early bool
+	// Lenient: claims give what is held in memory already, too.
+	Lenient bool
 }
 
 // Store is a disk in use by one process.
@@ -198,7 +202,7 @@ func (s *Store) Claim(c store.Claim, then func(store.Claimed, error)) {
 	var got store.Claimed
 	t := &task{
 		route: c.Route,
-		run:   func(d *Disk) error { got = d.claim(c); return nil },
+		run:   func(d *Disk) error { got = d.claim(c, s.opts.Lenient); return nil },
 		done:  func(err error) { then(got, err) },
 	}
 	if !s.enqueue(&op{task: t}) {
