@@ -82,7 +82,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-r.wake:
 		case <-timer.C:
 		}
-		timer.Reset(r.turn(ctx))
+		began := time.Now()
+		wait := r.turn(ctx)
+		timer.Reset(wait - time.Since(began)) // what it tells was true when it began
 	}
 }
 
