@@ -193,29 +193,3 @@ func TestPlantedBugs(t *testing.T) {
 		})
 	}
 }
-
-// TestSameSeedSameHistory: what happens depends on the seed alone, but for the
-// order in which things happen at the same instant.
-func TestSameSeedSameHistory(t *testing.T) {
-	if *seed != 0 {
-		t.Skip("of the history of one seed")
-	}
-	for s := uint64(1); s <= 40; s++ {
-		first, second := play(t, newPlan(s, large), bugs{}), play(t, newPlan(s, large), bugs{})
-		a, b := first.sorted(), second.sorted()
-		for i := range min(len(a), len(b)) {
-			if a[i] != b[i] {
-				t.Errorf("seed %d: line %d of %d is\n%s\nand was\n%s", s, i, len(a), b[i], a[i])
-				break
-			}
-		}
-	}
-}
-
-// sorted are the lines of the trace, those of an instant in the order of their
-// texts.
-func (h *history) sorted() []string {
-	lines := strings.Split(strings.TrimSpace(h.String()), "\n")
-	slices.Sort(lines)
-	return lines
-}

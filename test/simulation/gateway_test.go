@@ -155,16 +155,14 @@ func (in *instance) serve(ctx context.Context) error {
 
 // compile does all of a reload that can fail.
 func (in *instance) compile(l *layout, old *snapshot) (*snapshot, error) {
-	doc, problems := config.Parse("/simulation/gateway.yaml", []byte(apply(in.w.bugs.onText, l.yaml())), config.Options{Now: time.Now})
-	if problems.Failed() {
-		return nil, onlyErrors(problems)
+	doc, compiled, err := in.w.load(apply(in.w.bugs.onText, l.yaml()))
+	if err != nil {
+		return nil, err
 	}
-	compiled, problems := gateway.Compile(doc)
 	if old != nil {
-		problems = append(problems, compare.NeedRestart(old.doc, doc)...)
-	}
-	if problems.Failed() {
-		return nil, onlyErrors(problems)
+		if problems := compare.NeedRestart(old.doc, doc); problems.Failed() {
+			return nil, problems
+		}
 	}
 	s := &snapshot{doc: doc, layout: l, compiled: compiled}
 	s.rules = &intake.Rules{Table: compiled.Routes, Revision: doc.Revision[:12]}
@@ -176,6 +174,30 @@ func (in *instance) compile(l *layout, old *snapshot) (*snapshot, error) {
 		s.plan.Routes[name] = apply(in.w.bugs.onRule, routing.Rule(r))
 	}
 	return s, nil
+}
+
+// loaded is a configuration that was read before: a gateway that starts again
+// mostly reads the same, and that takes time.
+type loaded struct {
+	doc      *config.Document
+	compiled gateway.Compiled
+}
+
+// load reads and compiles a configuration.
+func (w *world) load(text string) (*config.Document, gateway.Compiled, error) {
+	if known, ok := w.loaded[text]; ok {
+		return known.doc, known.compiled, nil
+	}
+	doc, problems := config.Parse("/simulation/gateway.yaml", []byte(text), config.Options{Now: time.Now})
+	if problems.Failed() {
+		return nil, gateway.Compiled{}, onlyErrors(problems)
+	}
+	compiled, problems := gateway.Compile(doc)
+	if problems.Failed() {
+		return nil, gateway.Compiled{}, onlyErrors(problems)
+	}
+	w.loaded[text] = loaded{doc, compiled}
+	return doc, compiled, nil
 }
 
 func onlyErrors(all config.Problems) (problems config.Problems) {
@@ -192,7 +214,6 @@ func (in *instance) goLive(s *snapshot) {
 	in.current.Store(s)
 	in.dispatch.Apply(s.plan)
 	in.gather.Apply(routing.Debounces(s.doc.Config))
-	in.schedules.Wake()
 	w, now := in.w, time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,6 +241,7 @@ func (w *world) reload(l *layout) {
 	case err == nil:
 		w.file = l
 		in.goLive(snap)
+		in.schedules.Wake() // not at the start: then they look by themselves
 	}
 }
 

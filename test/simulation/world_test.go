@@ -33,6 +33,7 @@ type world struct {
 	work    sync.WaitGroup           // whoever is under way in the world
 	ghosts  sync.WaitGroup           // gateways that end
 	n       int                      // gateways so far
+	loaded  map[string]loaded        // by text
 
 	mu       sync.Mutex
 	trace    []line2
@@ -95,7 +96,7 @@ func (h *history) String() string {
 // play lets a history happen.
 func play(t *testing.T, p *plan, b bugs) (h *history) {
 	t.Helper()
-	w := &world{plan: p, bugs: b, file: p.first.clone(), legit: map[string][]*sending{}}
+	w := &world{plan: p, bugs: b, file: p.first.clone(), legit: map[string][]*sending{}, loaded: map[string]loaded{}}
 	if p.real {
 		w.dir = t.TempDir()
 	}

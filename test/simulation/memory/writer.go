@@ -155,9 +155,7 @@ func (b *batch) sort() {
 		return cmp.Or(strings.Compare(x.Event.Source, y.Event.Source), strings.Compare(x.Event.ID, y.Event.ID))
 	})
 	slices.SortStableFunc(b.changes, func(x, y *store.Change) int { return cmp.Compare(x.Delivery.Seq, y.Delivery.Seq) })
-	if !slices.ContainsFunc(b.tasks, func(t *task) bool { return t.route == "" }) {
-		slices.SortStableFunc(b.tasks, func(x, y *task) int { return strings.Compare(x.route, y.route) })
-	}
+	slices.SortStableFunc(b.tasks, func(x, y *task) int { return strings.Compare(y.route, x.route) }) // claims first
 	for _, c := range b.changes {
 		if c.Emit != nil {
 			p := &pending{Entry: c.Emit}
