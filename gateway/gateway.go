@@ -54,6 +54,9 @@ type Options struct {
 	Version string
 	// Ready, when set, is called once events are accepted.
 	Ready func()
+	// Ease, when set, is called when a configuration is about to be read, which
+	// takes much memory, and back afterwards.
+	Ease func() (back func())
 	// Refused is why the file cannot be in force. Then the revision is that was
 	// last, from the store in a folder, or in the one that the file names, until
 	// the file has been mended.

@@ -100,7 +100,7 @@ func (a *app) deliveryLine(d api.Delivery) {
 }
 
 func state(name string) screen.Cell {
-	styles := map[string]screen.Style{"succeeded": screen.Green, "dead": screen.Red, "discarded": screen.Dim,
+	styles := map[string]screen.Style{"succeeded": screen.Green, "dead": screen.Red, "discarded": screen.Dim, "merged": screen.Dim,
 		"running": screen.Yellow, "waiting": screen.Yellow}
 	return styles[name].Text(name)
 }
@@ -109,7 +109,10 @@ func state(name string) screen.Cell {
 const maxMessage = 60
 
 func message(d api.Delivery) string {
-	if d.Last == nil {
+	switch {
+	case d.MergedInto != "":
+		return "into " + d.MergedInto
+	case d.Last == nil:
 		return "-"
 	}
 	text := []rune(strings.Join(strings.Fields(d.Last.Message), " "))

@@ -97,11 +97,15 @@ func (r *round) byID(ctx context.Context) error {
 	case e.Conflict:
 		return replay.ErrConflict
 	}
-	if r.o.SameKey {
+	if r.sameKeyed(e.Event) {
 		return r.add(ctx, picked{e, deliveries})
 	}
 	return r.add(ctx, picked{e, nil})
 }
+
+// sameKeyed tells whether the deliveries of an event are run once more, as they
+// are. A group has no other way: it would be routed by what it is not.
+func (r *round) sameKeyed(ev *event.Event) bool { return r.o.SameKey || store.IsGroup(ev.ID) }
 
 func (r *round) given(ctx context.Context) error {
 	for _, ev := range r.o.Given {
@@ -142,12 +146,14 @@ func (r *round) byEvent(ctx context.Context) error {
 }
 
 // wanted: what repeats an event is not selected beside it, and what the gateway
-// said about deliveries only when somebody asks for that. A conflict starts
-// nothing, ever.
+// said about deliveries only when somebody asks for that. A group is brought in by
+// its members, but with the same key it is what runs. A conflict starts nothing,
+// ever.
 func (r *round) wanted(e *store.StoredEvent) bool {
 	_, _, repeats := store.ReplayOf(e.Event.ID)
 	own := e.Event.Source == "/gateway" && r.o.Type == "" && r.o.Source == ""
-	return !e.Conflict && !repeats && !own
+	group := store.IsGroup(e.Event.ID) && !r.o.SameKey
+	return !e.Conflict && !repeats && !own && !group
 }
 
 // byDelivery walks over the deliveries that are asked for, oldest first. A page
@@ -189,7 +195,8 @@ func (r *round) event(ctx context.Context, first *store.Delivery) (last int64, e
 	}
 	e := &found[0]
 	last = e.Seq + int64(e.Deliveries)
-	if o := r.o; o.Type != "" && o.Type != e.Event.Type || o.Source != "" && o.Source != e.Event.Source {
+	group := store.IsGroup(e.Event.ID) && !r.o.SameKey && !r.o.Dead
+	if o := r.o; group || o.Type != "" && o.Type != e.Event.Type || o.Source != "" && o.Source != e.Event.Source {
 		return last, nil
 	}
 	all, err := r.deliveriesOf(ctx, e)
@@ -248,7 +255,7 @@ func (r *round) owed(ctx context.Context, e *store.StoredEvent, dead []*store.De
 // add brings in what was picked.
 func (r *round) add(ctx context.Context, p picked) error {
 	r.page.Examined++
-	if r.o.SameKey {
+	if r.sameKeyed(p.Event) {
 		return r.sameKey(ctx, p)
 	}
 	result := replay.Outcome{EventID: p.Event.ID, Type: p.Event.Type}
@@ -326,7 +333,7 @@ func repeat(of *event.Event, id string) *event.Event {
 // sameKey runs the deliveries themselves once more.
 func (r *round) sameKey(ctx context.Context, p picked) error {
 	for _, d := range p.deliveries {
-		if len(r.o.Routes) > 0 && !slices.Contains(r.o.Routes, d.Route) || d.State == store.Discarded {
+		if len(r.o.Routes) > 0 && !slices.Contains(r.o.Routes, d.Route) || d.State == store.Discarded || d.State == store.Merged {
 			continue
 		}
 		result := replay.Outcome{EventID: p.Event.ID, Type: p.Event.Type, Delivery: d.ID(), Routes: []string{d.Route}}

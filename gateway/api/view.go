@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/api/ask"
 	"github.com/event-gateway/gateway/gateway/api/replay"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -57,6 +58,8 @@ type Delivery struct {
 	Key   string          `json:"key,omitempty"`
 	Input json.RawMessage `json:"input,omitempty"`
 	Last  *Attempt        `json:"last,omitempty"`
+	// MergedInto is the event that its own has become a part of.
+	MergedInto string `json:"merged_into,omitempty"`
 	// Run is the attempt under way; absent in lists.
 	Run *runs.Run `json:"run,omitempty"`
 	// Attempts, oldest first; absent in lists.
@@ -93,12 +96,15 @@ func viewDelivery(d *store.Delivery) Delivery {
 	v := Delivery{
 		ID: d.ID(), EventID: d.EventID, Route: d.Route, Engine: d.Engine, Workflow: d.Workflow,
 		State: d.State.String(), Attempt: d.Attempt, AcceptedAt: store.TimeOf(d.Seq),
-		FirstAttemptAt: d.FirstAttemptAt, RunID: d.RunID, Key: d.Key, Input: asJSON(d.Input),
+		FirstAttemptAt: d.FirstAttemptAt, RunID: d.RunID, Key: d.Key, Input: ask.Shown(d.Input),
 	}
 	if d.State == store.Pending {
 		v.Due = d.Due
 	}
-	if d.Last.Number > 0 {
+	switch {
+	case d.State == store.Merged:
+		v.MergedInto = d.Last.Message
+	case d.Last.Number > 0:
 		v.Last = new(viewAttempt(d.Last))
 	}
 	return v
@@ -107,16 +113,6 @@ func viewDelivery(d *store.Delivery) Delivery {
 func viewAttempt(a store.Attempt) Attempt {
 	return Attempt{
 		Number: a.Number, Started: a.Started, Ended: a.Ended, Outcome: a.Outcome,
-		Message: a.Message, Output: asJSON(a.Output), Process: a.Process,
+		Message: a.Message, Output: ask.Shown(a.Output), Process: a.Process,
 	}
-}
-
-// asJSON shows as a string what an engine sent as JSON and is none, so that
-// one bad output does not hide everything else.
-func asJSON(text []byte) json.RawMessage {
-	if len(text) == 0 || json.Valid(text) {
-		return text
-	}
-	quoted, _ := json.Marshal(string(text))
-	return quoted
 }

@@ -182,7 +182,7 @@ type Route struct {
 	Run Target `yaml:"run" required:"true" aka:"workflow,target,action"`
 	// the workflow's input: any YAML, with `${{ }}` in its texts
 	With any `yaml:"with" aka:"input,inputs,data,args"`
-	// CEL: what `order` and `concurrency` count by; without it, the route
+	// CEL: what `order`, `concurrency` and `debounce` count by; without it, the route
 	Key CEL `yaml:"key" raw:"true"`
 	// `strict`: one at a time per key, in the order of arrival
 	Order string `yaml:"order" default:"none" enum:"strict,none"`

@@ -45,7 +45,7 @@ func (c *Condition) Explain(ev *event.Event) Finding {
 	}
 	w := watched{env: c.env, info: checked.NativeRep().SourceInfo(), event: ev}
 	root := checked.NativeRep().Expr()
-	v, details, err := program{run: run, loops: c.loops}.evalDetails(ev)
+	v, details, err := (&program{run: run, loops: c.loops}).evalDetails(ev)
 	holds, err := answer(v, err)
 	if holds {
 		return Finding{}

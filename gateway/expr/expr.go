@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"weak"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -40,7 +41,8 @@ const (
 
 // Env compiles expressions. It is safe for concurrent use; one serves all.
 type Env struct {
-	cel *cel.Env
+	cel  *cel.Env
+	memo memo
 }
 
 // New makes the environment.
@@ -62,12 +64,12 @@ func New() *Env {
 	if err != nil {
 		panic("expr: the environment is a constant and must build: " + err.Error())
 	}
-	return &Env{cel: env}
+	return &Env{cel: env, memo: memo{known: map[string]weak.Pointer[program]{}}}
 }
 
 // Condition is a question about an event.
 type Condition struct {
-	program
+	*program
 	env *Env
 	src string
 }
@@ -100,7 +102,7 @@ func answer(v ref.Val, err error) (bool, error) {
 }
 
 // Text makes a string out of an event: an id, a type, an order key.
-type Text struct{ program }
+type Text struct{ *program }
 
 // Text compiles an expression whose result is a string, or a number, bool or
 // time that has one obvious spelling. Mistakes come back as Errors.
@@ -123,29 +125,40 @@ func (t *Text) Eval(ev *event.Event) (string, error) {
 
 // program is a compiled expression.
 type program struct {
-	run   cel.Program
-	loops bool
+	run    cel.Program
+	result *cel.Type
+	loops  bool
 }
 
 // compile compiles src, which stands at base in the string text; positions of
 // mistakes are positions in text.
-func (e *Env) compile(text, src string, base int, accept func(*cel.Type) string) (program, error) {
+func (e *Env) compile(text, src string, base int, accept func(*cel.Type) string) (*program, error) {
 	if len(src) > maxSource {
-		return program{}, Errors{at(text, base, fmt.Sprintf("longer than %d bytes", maxSource))}
+		return nil, Errors{at(text, base, fmt.Sprintf("longer than %d bytes", maxSource))}
 	}
-	checked, issues := e.cel.Compile(src)
-	if issues.Err() != nil {
-		return program{}, compileErrors(text, src, base, issues)
+	p := e.memo.get(src)
+	if p == nil {
+		checked, issues := e.cel.Compile(src)
+		if issues.Err() != nil {
+			return nil, compileErrors(text, src, base, issues)
+		}
+		var err error
+		if p, err = e.program(checked); err != nil {
+			return nil, Errors{at(text, base, err.Error())}
+		}
+		e.memo.put(src, p)
 	}
-	if complaint := accept(checked.OutputType()); complaint != "" {
-		return program{}, Errors{at(text, base+leadingSpace(src), complaint)}
+	if complaint := accept(p.result); complaint != "" {
+		return nil, Errors{at(text, base+leadingSpace(src), complaint)}
 	}
-	loops := hasLoop(checked.NativeRep().Expr())
-	run, err := e.cel.Program(checked, programOptions(loops)...)
-	if err != nil {
-		return program{}, Errors{at(text, base, err.Error())}
-	}
-	return program{run: run, loops: loops}, nil
+	return p, nil
+}
+
+func (e *Env) program(checked *cel.Ast) (*program, error) {
+	p := &program{result: checked.OutputType(), loops: hasLoop(checked.NativeRep().Expr())}
+	var err error
+	p.run, err = e.cel.Program(checked, programOptions(p.loops)...)
+	return p, err
 }
 
 // programOptions: counting cost doubles the price of a small filter, so only
@@ -169,12 +182,12 @@ func hasLoop(root ast.Expr) bool {
 	return found
 }
 
-func (p program) eval(ev *event.Event) (ref.Val, error) {
+func (p *program) eval(ev *event.Event) (ref.Val, error) {
 	v, _, err := p.evalDetails(ev)
 	return v, err
 }
 
-func (p program) evalDetails(ev *event.Event) (ref.Val, *cel.EvalDetails, error) {
+func (p *program) evalDetails(ev *event.Event) (ref.Val, *cel.EvalDetails, error) {
 	if !p.loops {
 		return p.run.Eval((*activation)(ev))
 	}

@@ -249,5 +249,5 @@ func (b *builder) expression(path []string, s string, p piece, within bool) {
 		b.fail(path, err)
 		return
 	}
-	b.flush(part{run: &run, within: within, path: slices.Clone(path)})
+	b.flush(part{run: run, within: within, path: slices.Clone(path)})
 }

@@ -242,7 +242,7 @@ func TestOperate(t *testing.T) {
 		for range 3 {
 			sent = append(sent, b.send("a"))
 		}
-		if n, until := b.Waiting("r"); n != 3 || until.Sub(time.Now()).Round(time.Second) != 5*time.Second {
+		if n, until := b.Waiting("r"); n != 3 || time.Until(until).Round(time.Second) != 5*time.Second {
 			t.Errorf("%d wait until %v", n, until)
 		}
 		b.store.change(&store.Change{Delivery: sent[1], State: store.Discarded})

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,5 +204,57 @@ func TestReplay(t *testing.T) {
 	}
 	if _, _, err := in.Replay(ctx, push(), only("a")); err != nil || len(l.entries) != 2 {
 		t.Errorf("beside a full route: %v", err)
+	}
+}
+
+// What has gathered becomes one event, and the route's input is about all of it.
+func TestMerge(t *testing.T) {
+	table, mistakes := route.Compile([]route.Spec{{
+		Name: "r", Events: []string{"push"}, Gather: true, Engine: "e", Workflow: "build", Key: "event.data.ref",
+		With: map[string]any{"n": "${{ event.data.events.map(e, e.data.n) }}", "id": "${{ event.id }}"},
+	}}, expr.New(), &route.Counters{})
+	if mistakes != nil {
+		t.Fatal(mistakes)
+	}
+	l, rules := &ledger{}, &Rules{Table: table, Revision: "r1"}
+	in := New(l, func() *Rules { return rules }, func(string) int { return 0 }, zap.NewNop())
+	var members []*store.Delivery
+	for i, id := range []string{"a", "b"} {
+		ev := &event.Event{ID: id, Source: "/api", Type: "push", Body: []byte(`{"ref":"main","n":"` + id + `"}`)}
+		if _, err := in.Accept(ctx, ev, nil, store.Digest{}); err != nil {
+			t.Fatal(err)
+		}
+		d := l.entries[i].Deliveries[0]
+		d.Seq, d.Event = int64(100+i), ev
+		if want := `{"id":"` + id + `","n":["` + id + `"]}`; !d.Gather || string(d.Input) != want || d.Key != "main" {
+			t.Errorf("accepted %+v, want input %s", d, want)
+		}
+		members = append(members, d)
+	}
+	e, err := in.Merge(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, id := e.Deliveries[0], store.GroupID(100)
+	if want := `{"id":"` + id + `","n":["a","b"]}`; string(d.Input) != want || d.Gather || d.Key != "main" || d.Workflow != "build" || d.Route != "r" {
+		t.Errorf("merged %+v, want input %s", d, want)
+	}
+	if e.Event.ID != id || !store.IsGroup(id) || store.IsGroup("~group-x") || e.Revision != "r1" || e.Event.Type != "push" {
+		t.Errorf("entry %+v", e)
+	}
+
+	// Without a debounce each is alone, and as it was accepted.
+	rules.Table, _ = route.Compile([]route.Spec{{Name: "r", Events: []string{"push"}, Engine: "other", Workflow: "w"}}, expr.New(), &route.Counters{})
+	if e, err := in.Merge(members); err == nil {
+		t.Errorf("two of a route that does not gather any more: %+v", e)
+	}
+	e, err = in.Merge(members[:1])
+	if err != nil || string(e.Deliveries[0].Input) != `{"id":"a","n":["a"]}` || e.Deliveries[0].Workflow != "build" {
+		t.Errorf("one of it: %+v %v", e.Deliveries[0], err)
+	}
+	// An input that fails fails for the caller to see.
+	rules.Table, _ = route.Compile([]route.Spec{{Name: "r", Events: []string{"push"}, Gather: true, Engine: "e", Workflow: "w", With: map[string]any{"x": "${{ event.data.none }}"}}}, expr.New(), &route.Counters{})
+	if _, err := in.Merge(members); err == nil || !strings.Contains(err.Error(), "with") {
+		t.Errorf("no input: %v", err)
 	}
 }

@@ -67,7 +67,7 @@ func Held(d *dispatch.Dispatcher, g *gather.Gatherer, name string, r config.Rout
 		return "as many have been started as its rate allows, " + r.Rate.String()
 	}
 	if n, until := g.Waiting(name); n > 0 {
-		return fmt.Sprintf("%d gather, until %s or later", n, until.UTC().Format(time.TimeOnly))
+		return fmt.Sprintf("%d events gathered so far; the first run at %s UTC, or later if more come", n, until.UTC().Format(time.TimeOnly))
 	}
 	return ""
 }
@@ -128,6 +128,10 @@ func (e Explainer) Explain(ctx context.Context, id, revision string) (explain.Ex
 	stored, _, err := e.Events.EventByID(ctx, id)
 	if err != nil {
 		return explain.Explanation{}, err
+	}
+	if store.IsGroup(id) {
+		first, _ := stored.Event.Look([]string{"events", "0", "id"})
+		return explain.Explanation{}, fmt.Errorf("event %s cannot be explained: %w; ask about one of them, such as %v", id, explain.ErrGroup, first)
 	}
 	out := explain.Explanation{Event: explain.Explained{
 		ID: stored.Event.ID, Source: stored.Event.Source, Type: stored.Event.Type, Revision: stored.Revision,

@@ -3,48 +3,92 @@
 package process
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 )
 
 // The gateway holds little and makes garbage with every event: Go's own rule,
 // a heap of twice what is in use, would collect some ten times a second. So the
 // heap may be five times as large, up to usual. Beyond that it has no more than
-// roomy above what is in use: else what strangers make it hold for a moment
-// would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
+// roomy, or a quarter, above what is in use: else what strangers make it hold for
+// a moment would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
 const (
 	collectAt = 400 // percent
 	usual     = 96 << 20
 	roomy     = 16 << 20
 )
 
+// Memory is how often the runtime collects.
+type Memory struct {
+	// ruled: the environment has not ruled otherwise.
+	ruled bool
+	mu    sync.Mutex
+	eased int
+}
+
 // TuneMemory sets how often the runtime collects.
-func TuneMemory() {
+func TuneMemory() *Memory {
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
 		if _, set := os.LookupEnv(name); set {
-			return
+			return &Memory{}
 		}
 	}
+	m := &Memory{ruled: true}
 	debug.SetGCPercent(collectAt)
 	debug.SetMemoryLimit(usual)
-	afterCollection(usual)
+	m.afterCollection(usual)
+	return m
+}
+
+// Ease lets Go's own rule hold for a while, in which much that is of use comes
+// and goes: a configuration is read. With little room that would be collecting
+// all the time. Back ends it.
+func (m *Memory) Ease() (back func()) {
+	if !m.ruled {
+		return func() {}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.eased++
+	debug.SetMemoryLimit(math.MaxInt64)
+	debug.SetGCPercent(100)
+	return m.back
+}
+
+func (m *Memory) back() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.eased--; m.eased == 0 {
+		debug.SetGCPercent(collectAt)
+		debug.SetMemoryLimit(limitFor(inUse()))
+	}
 }
 
 // afterCollection sets the limit anew each time a collection has told what is
 // in use: then the runtime drops what nobody holds, and says so.
-func afterCollection(limit int64) {
-	runtime.AddCleanup(new([16]byte), func(before int64) {
-		now := limitFor(inUse())
-		if now != before {
-			debug.SetMemoryLimit(now)
-		}
-		afterCollection(now)
-	}, limit)
+func (m *Memory) afterCollection(limit int64) {
+	runtime.AddCleanup(new([16]byte), func(before int64) { m.afterCollection(m.limit(before)) }, limit)
 }
 
-func limitFor(used int64) int64 { return max(used+roomy, usual) }
+func (m *Memory) limit(before int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.eased > 0 {
+		return 0 // whatever it is then, it will be set
+	}
+	now := limitFor(inUse())
+	if now != before {
+		debug.SetMemoryLimit(now)
+	}
+	return now
+}
+
+// limitFor is how much may be taken with so much in use.
+func limitFor(used int64) int64 { return max(used+max(roomy, used/4), usual) }
 
 // inUse is what the latest collection found in use.
 func inUse() (sum int64) {

@@ -20,7 +20,8 @@ func TestTuneMemory(t *testing.T) {
 		t.Error("GOMEMLIMIT is set, and another limit holds")
 	}
 	held := make([]byte, 100<<20)
-	afterCollection(0)
+	m := &Memory{ruled: true}
+	m.afterCollection(0)
 	until := time.Now().Add(10 * time.Second)
 	for runtime.GC(); limit() == math.MaxInt64; runtime.GC() {
 		if time.Now().After(until) {
@@ -30,6 +31,14 @@ func TestTuneMemory(t *testing.T) {
 	}
 	if got := limit(); got < 116<<20 || got > 190<<20 {
 		t.Errorf("with 100 MiB in use the limit is %d MiB", got>>20)
+	}
+	back := m.Ease()
+	runtime.GC()
+	if limit() != math.MaxInt64 {
+		t.Error("eased, and a limit holds")
+	}
+	if back(); limit() > 190<<20 {
+		t.Errorf("afterwards the limit is %d MiB", limit()>>20)
 	}
 	runtime.KeepAlive(held)
 }

@@ -19,12 +19,14 @@ var (
 	ErrRevision = errors.New("api: no such revision")
 	// ErrUnreadable is wrapped by why a revision cannot be compiled any more.
 	ErrUnreadable = errors.New("the revision cannot be compiled by this gateway")
+	// ErrGroup: the event is made of others, and was not routed itself.
+	ErrGroup = errors.New("it is made of others by the debounce of their route")
 )
 
 // Explainer tells what routes make of stored events.
 type Explainer interface {
 	// Explain fails with store.ErrNotFound, with ErrRevision and with what wraps
-	// ErrUnreadable. Without a revision it is the one in force.
+	// ErrUnreadable or ErrGroup. Without a revision it is the one in force.
 	Explain(ctx context.Context, id, revision string) (Explanation, error)
 }
 
@@ -63,7 +65,7 @@ func (s server) explain(r *http.Request) (int, any, error) {
 		return 0, nil, ask.Refuse(http.StatusNotFound, "no event %q; it may have been retained out", id)
 	case errors.Is(err, ErrRevision):
 		return 0, nil, ask.Refuse(http.StatusNotFound, "no revision %q is kept (or several begin so)", revision)
-	case errors.Is(err, ErrUnreadable):
+	case errors.Is(err, ErrUnreadable), errors.Is(err, ErrGroup):
 		return 0, nil, ask.Refuse(http.StatusUnprocessableEntity, "%s", err)
 	case err != nil:
 		return 0, nil, err

@@ -113,9 +113,12 @@ func (s *server) export(r *http.Request) (int, any, error) {
 				out.Next = out.Events[len(out.Events)-1].Cursor
 				return http.StatusOK, out, nil
 			}
+			f.Before = found[i].Seq
+			if store.IsGroup(found[i].Event.ID) {
+				continue // its members are what came in, and are events of their own
+			}
 			out.Events = append(out.Events, view(&found[i]))
 			size += len(found[i].Event.Body)
-			f.Before = found[i].Seq
 		}
 		if len(found) < f.Limit {
 			return http.StatusOK, out, nil

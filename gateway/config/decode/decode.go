@@ -43,6 +43,7 @@ type decoder struct {
 	file     *document.File
 	refs     References
 	problems document.Problems
+	known    map[reflect.Type]*keys
 	aliased  int // nodes visited through aliases, against alias bombs
 }
 
@@ -169,7 +170,7 @@ func isCustom(n *yaml.Node) bool {
 // structure reads a map with known keys.
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, at place) {
 	fillDefaults(v)
-	known := knownKeys(v.Type())
+	known := d.keysOf(v.Type())
 	if n.Kind == yaml.ScalarNode && !document.IsNull(n) && known.scalar != "" {
 		f := known.fields[known.scalar]
 		at.tag = f.Tag

@@ -16,8 +16,19 @@ type keys struct {
 	scalar string   // the key that a lone scalar stands for
 }
 
-func knownKeys(t reflect.Type) keys {
-	k := keys{fields: map[string]reflect.StructField{}}
+// keysOf reads the tags of a struct, once.
+func (d *decoder) keysOf(t reflect.Type) *keys {
+	if d.known == nil {
+		d.known = map[reflect.Type]*keys{}
+	}
+	if d.known[t] == nil {
+		d.known[t] = knownKeys(t)
+	}
+	return d.known[t]
+}
+
+func knownKeys(t reflect.Type) *keys {
+	k := &keys{fields: map[string]reflect.StructField{}}
 	for f := range t.Fields() {
 		if key := f.Tag.Get("yaml"); key != "" {
 			k.fields[key] = f
@@ -37,7 +48,7 @@ func knownKeys(t reflect.Type) keys {
 }
 
 // unknown words the problem of a key that is not in the struct.
-func (k keys) unknown(key string) (message, hint string) {
+func (k *keys) unknown(key string) (message, hint string) {
 	if slices.Contains(k.later, key) {
 		return "is not supported by this version", ""
 	}

@@ -117,21 +117,40 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// note appends one line with one write: lines of several processes don't mix.
+// data is what the tests' senders send, and what a debounce makes of that.
+type data struct {
+	Sender string `json:"sender"`
+	N      int    `json:"n"`
+	Events []struct {
+		ID   string `json:"id"`
+		Data data   `json:"data"`
+	} `json:"events"`
+}
+
+// note appends a line with one write, or one for each event of a group: those of
+// several processes don't mix.
 func (e *engine) note(what, route string, r *sdk.Request) {
-	var data struct {
-		Sender string `json:"sender"`
-		N      int    `json:"n"`
+	var d data
+	_ = r.Event.Decode(&d) // what isn't there is noted as nothing
+	lines := e.line(nil, what, route, r, r.Event.ID, d)
+	if len(d.Events) > 0 {
+		lines = nil
 	}
-	_ = r.Event.Decode(&data) // what isn't there is noted as nothing
+	for _, member := range d.Events {
+		lines = e.line(lines, what, route, r, member.ID, member.Data)
+	}
+	if _, err := e.journal.Write(lines); err != nil {
+		panic(err)
+	}
+}
+
+func (e *engine) line(lines []byte, what, route string, r *sdk.Request, event string, d data) []byte {
 	line, err := json.Marshal(map[string]any{
-		"what": what, "route": route, "key": r.Key, "event": r.Event.ID, "attempt": r.Attempt,
-		"sender": data.Sender, "n": data.N, "pid": os.Getpid(), "at": time.Now().UnixNano(),
+		"what": what, "route": route, "key": r.Key, "event": event, "attempt": r.Attempt,
+		"sender": d.Sender, "n": d.N, "pid": os.Getpid(), "at": time.Now().UnixNano(),
 	})
 	if err != nil {
 		panic(err)
 	}
-	if _, err := e.journal.Write(append(line, '\n')); err != nil {
-		panic(err)
-	}
+	return append(append(lines, line...), '\n')
 }
