@@ -211,10 +211,15 @@ func onlyErrors(all config.Problems) (problems config.Problems) {
 
 // goLive puts a snapshot in force, all of it.
 func (in *instance) goLive(s *snapshot) {
+	in.w.era(s) // before anything begins by it
 	in.current.Store(s)
 	in.dispatch.Apply(s.plan)
 	in.gather.Apply(routing.Debounces(s.doc.Config))
-	w, now := in.w, time.Now()
+}
+
+// era notes from when on a configuration is in force.
+func (w *world) era(s *snapshot) {
+	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n := len(w.epochs); n > 0 && w.epochs[n-1].to.IsZero() {
