@@ -89,7 +89,7 @@ func (a *audit) inTime(e *store.StoredEvent, route string, members []*store.Deli
 	at := store.TimeOf(e.Seq)
 	rules := a.rulesIn(route, last.Add(-underWay), at)
 	early, late := time.Time{}, time.Time{}
-	if a.acted(route, at) {
+	if a.acted(route, first, at) {
 		return // people may end a group
 	}
 	for _, r := range rules {
@@ -122,11 +122,12 @@ func (a *audit) discarded(id, route string) bool {
 	return false
 }
 
-// acted: a person did something to a delivery of the route about then.
-func (a *audit) acted(route string, at time.Time) bool {
+// acted: a person did something to a delivery of the route meanwhile. What they
+// took out of a group still counts as a part of its time.
+func (a *audit) acted(route string, from, to time.Time) bool {
 	for key, acts := range a.model.acts {
 		if d := a.deliveries[seqOf(key)]; d != nil && d.Route == route &&
-			slices.ContainsFunc(acts, func(x act) bool { return x.at.Sub(at).Abs() < time.Second }) {
+			slices.ContainsFunc(acts, func(x act) bool { return x.at.After(from) && x.at.Before(to.Add(time.Second)) }) {
 			return true
 		}
 	}
