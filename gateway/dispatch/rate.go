@@ -134,11 +134,7 @@ func (d *Dispatcher) begin(r *run) {
 	d.mu.Lock()
 	gone, unwanted := r.ended, r.item.discarded || r.item.unwanted
 	timely := gone || r.start.Begin(r.starts, time.Now())
-	switch {
-	case gone:
-	case timely:
-		r.arm(time.Now())
-	default:
+	if r.arm(time.Now()); !timely {
 		r.uncount()
 	}
 	d.mu.Unlock()
