@@ -110,6 +110,7 @@ func (in *instance) assemble() {
 	in.backlog = backlog.New(in.store, log)
 	in.intake = intake.New(in.store, func() *intake.Rules { return in.current.Load().rules }, in.backlog.Pending, log)
 	in.schedules = schedule.New(func() []*schedule.Schedule { return in.current.Load().compiled.Schedules }, slots{in.store, in}, log)
+	in.schedules.Now = func() time.Time { return time.Now().Add(time.Duration(in.w.clock.Load())) }
 	in.handler = &webhook.Handler{
 		Table: func() *webhook.Table { return in.current.Load().compiled.Webhooks }, Intake: in.intake, Log: log,
 	}

@@ -23,6 +23,8 @@ type plan struct {
 	moods []kind
 	// slow, full, failing: commits are, now and then.
 	slow, full, failing bool
+	// jumps: the clock on the wall does.
+	jumps bool
 	// window in which a sending is recognised.
 	window time.Duration
 }
@@ -57,6 +59,7 @@ func newPlan(seed uint64, of size) *plan {
 		first: firstLayout(r), slow: r.IntN(2) == 0, full: r.IntN(3) == 0, failing: r.IntN(4) == 0,
 		window: time.Duration(20+r.IntN(100)) * time.Second,
 	}
+	p.jumps = r.IntN(6) == 0
 	p.first.schedules = randomTimings(r, change.zone)
 	p.last = p.first.clone()
 	p.moods = randomMoods(r)
@@ -100,11 +103,14 @@ func (p *planner) steps() {
 		add    func()
 	}{
 		{14, p.fresh}, {6, p.repeat}, {3, p.bad}, {2, p.crash}, {1, p.stop}, {3, p.reload}, {1, p.breakFile},
-		{2, p.engine}, {1, p.pause}, {3, p.person},
+		{2, p.engine}, {1, p.pause}, {3, p.person}, {2, p.jump},
 	}
 	var lots []int
 	for i, k := range kinds {
 		on := r2(p.rand) || i < 3
+		if i == len(kinds)-1 {
+			on = p.jumps
+		}
 		for range k.weight {
 			if on {
 				lots = append(lots, i)
@@ -234,6 +240,12 @@ func (p *planner) reload() {
 	}
 	l := p.now
 	p.add("another configuration", func(w *world) { w.note("it is\n%s", l.yaml()); w.reload(l) })
+}
+
+// jump: the clock that schedules go by is put forward or back.
+func (p *planner) jump() {
+	by := time.Duration(p.rand.Int64N(int64(20*time.Minute))) - 10*time.Minute
+	p.add(fmt.Sprintf("the clock is put forward by %v", by), func(w *world) { w.clock.Add(int64(by)) })
 }
 
 func (p *planner) breakFile() {

@@ -29,6 +29,7 @@ type world struct {
 	model   *model
 	current atomic.Pointer[instance] // nil while there is none
 	file    *layout                  // what the gateway reads at its next start
+	clock   atomic.Int64             // how far the clock that schedules go by is ahead, in nanoseconds
 	calm    atomic.Bool              // nothing goes wrong any more
 	work    sync.WaitGroup           // whoever is under way in the world
 	ghosts  sync.WaitGroup           // gateways that end
