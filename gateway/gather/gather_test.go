@@ -223,6 +223,33 @@ func TestRouteGoneOnTheWay(t *testing.T) {
 	})
 }
 
+// What a person takes out of a group leaves no trace: its time is that of the
+// others, as it is after a restart.
+func TestDiscardedMembersDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(rule))
+		oldest := b.send("a")
+		settle(4 * time.Second)
+		b.send("a")
+		settle(4 * time.Second)
+		newest := b.send("a")
+		settle(500 * time.Millisecond)
+		b.Discard(newest.Seq)
+		settle(600 * time.Millisecond)
+		b.expect("the pause of those that are left", "1 2")
+		oldest = b.send("b")
+		for range 3 {
+			settle(4 * time.Second)
+			b.send("b")
+			b.Discard(oldest.Seq)
+		}
+		settle(3900 * time.Millisecond)
+		b.expect("before they have taken too long", "1 2")
+		settle(200 * time.Millisecond)
+		b.expect("then", "1 2", "5 6 7")
+	})
+}
+
 func TestDebounceGoneWhileDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(rule))

@@ -68,7 +68,10 @@ func (g *group) find(seq int64) int {
 	return slices.IndexFunc(g.members, func(d *store.Delivery) bool { return d.Seq == seq })
 }
 
-func (g *group) remove(i int) {
+func (g *group) remove(i int, now time.Time) {
 	g.bytes -= g.members[i].Event.MemberSize()
 	g.members = slices.Delete(g.members, i, i+1)
+	if n := len(g.members); n > 0 {
+		g.first, g.last = arrival(g.members[0], now), arrival(g.members[n-1], now)
+	}
 }
