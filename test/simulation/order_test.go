@@ -168,7 +168,8 @@ func (c *calendar) during(s span) {
 		if !to.After(from) {
 			continue
 		}
-		for _, slot := range c.timing.slots(from, to.Add(-soon)) {
+		// A schedule begins when its turn comes: after the others', if it is new.
+		for _, slot := range c.timing.slots(latest(from, s.from.Add(time.Second)), to.Add(-soon)) {
 			if c.timing.overlap == "allow" && c.calm(slot) {
 				c.must(slot, "it was due while the gateway ran")
 			}

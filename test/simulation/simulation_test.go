@@ -25,11 +25,11 @@ var (
 )
 
 // TestSimulation: whatever happens, the gateway keeps its promises.
-func TestSimulation(t *testing.T) { many(t, "Simulation", large, number(2000, 150)) }
+func TestSimulation(t *testing.T) { many(t, "Simulation", large, number(2000, 60)) }
 
 // TestHistories is the same in short, and so often that what is rare happens
 // too.
-func TestHistories(t *testing.T) { many(t, "Histories", small, number(10000, 700)) }
+func TestHistories(t *testing.T) { many(t, "Histories", small, number(10000, 200)) }
 
 // number of histories; with the race detector, which is slow, fewer.
 func number(plain, raced int) int {

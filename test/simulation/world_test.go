@@ -113,6 +113,7 @@ func (w *world) run(h *history) {
 	w.model = newModel(w)
 	w.disk = newDisk(w)
 	w.near, w.far = newMachine(w, "near", false), newMachine(w, "far", true)
+	w.note("it is %s; the configuration is\n%s", w.start.UTC().Format(time.RFC3339Nano), w.file.yaml())
 	w.boot()
 	for _, s := range w.plan.steps {
 		w.until(s.at)
