@@ -118,7 +118,8 @@ func (d *Dispatcher) launch(r *run) {
 // counting is the change that makes a start count.
 func (d *Dispatcher) counting(r *run) *store.Change {
 	c := r.goesOn(store.Running)
-	c.Start = &store.Start{Route: r.d.Route, At: r.start.Latest(), Window: r.starts.Rate().Window}
+	c.Start = &store.Start{Route: r.d.Route}
+	c.Start.At, c.Start.Window = r.start.Latest(r.starts)
 	r.deadline = time.Time{} // a full disk may take its time, and that is not the run's
 	c.Committed = func() {
 		d.mu.Lock()

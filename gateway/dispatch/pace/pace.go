@@ -101,13 +101,17 @@ func (s *Start) Drop(all *Starts) {
 }
 
 // Latest is when it begins at the latest, which is what is written: after a
-// restart nothing counts for less than it was.
-func (s *Start) Latest() time.Time { return s.at.Add(max(leadTime, s.lead)) }
+// restart nothing counts for less than it was. Starts that are older than that
+// by window need not be kept; if it begins at once, no others count any more.
+func (s *Start) Latest(all *Starts) (at time.Time, window time.Duration) {
+	lead := max(leadTime, s.lead)
+	return s.at.Add(lead), all.rate.Window + lead
+}
 
 // Begin counts it from now on. It may not begin, and does not count any more,
 // when it was written too late, or others have begun meanwhile.
 func (s *Start) Begin(all *Starts, now time.Time) bool {
-	latest := s.Latest()
+	latest, _ := s.Latest(all)
 	s.lead = 2 * now.Sub(s.at) // the next time: or a slow disk would never be in time
 	s.Drop(all)
 	if now.After(latest) || !all.Free(now) {
