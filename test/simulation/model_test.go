@@ -174,7 +174,7 @@ func (m *model) bounded(l *line, route string, c *engine.Call, live map[string]*
 		}
 	}
 	most := 0
-	for _, rule := range m.w.rulesIn(route, since, now) {
+	for _, rule := range m.w.rulesIn(route, since.Add(-underWay), now) {
 		switch {
 		case !rule.key && m.w.keysOf(route) > 1: // without a key all are of one, and live ones were counted by key
 			return
