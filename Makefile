@@ -13,6 +13,11 @@ FUZZTIME ?= 30s
 # Tools are modules of their own, so that nothing of theirs is in go.mod.
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 BUF  := go tool -modfile=$(CURDIR)/tools/buf/go.mod buf
+VULN := go tool -modfile=$(CURDIR)/tools/vuln/go.mod govulncheck
+
+# What is given out, for each of PLATFORMS.
+PLATFORMS ?= linux/amd64 linux/arm64
+PROGRAMS := ./cmd/gateway $(ENGINES:%=./plugins/%)
 
 # Binaries need no libc; the race detector, which tests use, does.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)'
@@ -21,7 +26,7 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION
 # which is worth some percent. `make profile` makes it anew.
 PROFILE := cmd/gateway/gateway.pgo
 
-.PHONY: help build run test simulate check format vet lint generated generate generate-python fmt fuzz torture-engines bench profile clean \
+.PHONY: help build run test simulate check licenses vuln dist dist-check format vet lint generated generate generate-python fmt fuzz torture-engines bench profile clean \
 	plugins/grapheteria plugins/temporal test-grapheteria test-temporal
 
 help: ## list these targets
@@ -113,5 +118,28 @@ profile: build ## measure what the compiler should optimise for
 	go run ./bench --gateway bin/gateway --rounds 2 --duration 8s --scenarios bare,accepted,run --profile bin/profile
 	go tool pprof -proto bin/profile/*.gateway.pprof > $(PROFILE)
 
+licenses: ## list the licences of all that is in the programs; fail on one that is not allowed
+	@PROGRAMS='$(PROGRAMS)' tools/licenses/licenses.sh
+
+vuln: ## look for known vulnerabilities that the programs can run into; says so where their database cannot be reached
+	@for dir in . plugins/temporal; do \
+		(cd $$dir && $(VULN) ./...) >bin/.vuln.log 2>&1 && continue; \
+		case $$(cat bin/.vuln.log) in \
+		*'fetching vulnerabilities'*|*'no such host'*|*'dial tcp'*) echo "NOT CHECKED for vulnerabilities: $$(tail -1 bin/.vuln.log)"; exit 0;; \
+		*) cat bin/.vuln.log; exit 1;; \
+		esac; \
+	done
+
+dist: ## build what is given out: dist/ has an archive for each of PLATFORMS, with bills of materials, and SHA256SUMS
+	@VERSION='$(VERSION)' PLATFORMS='$(PLATFORMS)' ENGINES='$(ENGINES)' PROGRAMS='$(PROGRAMS)' PROFILE='$(PROFILE)' tools/dist/dist.sh dist
+
+# Elsewhere, from a clone, and with nothing of what was compiled before.
+dist-check: PLATFORMS = linux/amd64
+dist-check: dist ## fail unless another build makes the same bytes
+	@other=$$(mktemp -d) && trap 'chmod -R u+w "$$other"; rm -rf "$$other"' EXIT && \
+		git clone -q . "$$other/another-folder" && cd "$$other/another-folder" && \
+		GOCACHE=$$other/cache $(MAKE) --no-print-directory dist VERSION='$(VERSION)' PLATFORMS='$(PLATFORMS)' >/dev/null && \
+		diff dist/SHA256SUMS '$(CURDIR)/dist/SHA256SUMS' && echo "the same bytes, twice"
+
 clean: ## remove what was built; ./data stays
-	rm -rf bin
+	rm -rf bin dist
