@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,9 +141,9 @@ func keepMember(p *memory.Page) {
 
 // loseSome loses every fifth answer.
 func loseSome() func(func(store.Claimed, error)) func(store.Claimed, error) {
-	n := 0
+	var n atomic.Int64 // dispatch and gather both ask
 	return func(then func(store.Claimed, error)) func(store.Claimed, error) {
-		if n++; n%5 == 0 {
+		if n.Add(1)%5 == 0 {
 			return func(store.Claimed, error) {}
 		}
 		return then
