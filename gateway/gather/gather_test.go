@@ -228,7 +228,7 @@ func TestRouteGoneOnTheWay(t *testing.T) {
 func TestDiscardedMembersDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(rule))
-		oldest := b.send("a")
+		b.send("a")
 		settle(4 * time.Second)
 		b.send("a")
 		settle(4 * time.Second)
@@ -237,7 +237,7 @@ func TestDiscardedMembersDoNotCount(t *testing.T) {
 		b.Discard(newest.Seq)
 		settle(600 * time.Millisecond)
 		b.expect("the pause of those that are left", "1 2")
-		oldest = b.send("b")
+		oldest := b.send("b")
 		for range 3 {
 			settle(4 * time.Second)
 			b.send("b")

@@ -300,6 +300,7 @@ func (w *world) kill(written bool) {
 	if in == nil {
 		return
 	}
+	in.dead.Store(true) // first: who is let go by its store has been told nothing
 	w.disk.crash(in, written)
 	w.gone(in)
 	in.cancel()

@@ -263,6 +263,3 @@ func (w *world) cameAgain(p pair) bool {
 	defer w.mu.Unlock()
 	return len(w.legit[p.source+" "+p.id]) > 1
 }
-
-// digestOf is what the store tells bodies apart by.
-func digestOf(body []byte) store.Digest { return store.DigestOf(body) }
