@@ -71,7 +71,7 @@ test-temporal: ## test the engine temporal against Temporal's own server
 	cd plugins/temporal/servertest && go test -timeout 5m ./...
 
 check: TESTFLAGS = -race ## everything CI wants: format, vet, lint, generated files, all tests with -race
-check: format vet lint generated test simulate test-grapheteria test-temporal
+check: format vet lint generated licenses vuln test simulate test-grapheteria test-temporal
 
 format: ## fail on files that are not gofmt'ed
 	@files=$$(gofmt -l .); \

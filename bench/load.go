@@ -23,6 +23,8 @@ type task struct {
 	Warmup      time.Duration `json:"warmup"`
 	Duration    time.Duration `json:"duration"`
 	Window      int           `json:"window"` // see gate
+	Events      int           `json:"events"` // then it ends, whatever the time; zero: never
+	Rate        float64       `json:"rate"`   // most a second; zero: as many as go
 }
 
 // result is what the generator saw.
@@ -60,7 +62,7 @@ func (t *task) do(ctx context.Context) (r result, err error) {
 	start := time.Now()
 	from := start.Add(t.Warmup)
 	until := from.Add(t.Duration)
-	g := &gate{window: int64(t.Window)}
+	g := &gate{window: int64(t.Window), most: int64(t.Events), rate: t.Rate, start: start}
 	loops := make([]*loop, t.Threads)
 	for i := range loops {
 		share := t.Connections / t.Threads
@@ -107,11 +109,28 @@ func gather(loops []*loop, took time.Duration) (r result) {
 // gate holds requests back while too many events wait for their outcome: so
 // what is measured can go on for ever, and isn't a backlog growing.
 type gate struct {
-	window        int64
+	window, most  int64
+	rate          float64 // since start; zero: no bound
+	start         time.Time
 	sent, settled atomic.Int64
 }
 
-func (g *gate) open() bool { return g.sent.Load()-g.settled.Load() < g.window }
+func (g *gate) open() bool {
+	sent := g.sent.Load()
+	return sent-g.settled.Load() < g.window && (g.rate == 0 || float64(sent) < g.rate*time.Since(g.start).Seconds())
+}
+
+// enter counts one that is about to be sent; false when all have been.
+func (g *gate) enter() bool {
+	if n := g.sent.Add(1); g.most > 0 && n > g.most {
+		g.sent.Add(-1)
+		return false
+	}
+	return true
+}
+
+// over: nothing more will be sent.
+func (g *gate) over() bool { return g.most > 0 && g.sent.Load() >= g.most }
 
 // histogram counts durations in steps of 10 µs up to a second.
 type histogram [100_001]uint32

@@ -90,7 +90,7 @@ func (l *loop) run() error {
 			return err
 		}
 		now := time.Now()
-		if l.underWay == 0 && now.After(l.until) {
+		if l.underWay == 0 && (now.After(l.until) || l.gate.over()) {
 			return nil
 		}
 		if now.After(l.until.Add(patience)) {
@@ -118,7 +118,7 @@ func (l *loop) timeout() int {
 
 // unpark sends what the gate lets through.
 func (l *loop) unpark() error {
-	for len(l.parked) > 0 && l.gate.open() && time.Now().Before(l.until) {
+	for len(l.parked) > 0 && l.gate.open() && !l.gate.over() && time.Now().Before(l.until) {
 		last := len(l.parked) - 1
 		c := l.parked[last]
 		l.parked = l.parked[:last]
@@ -130,8 +130,11 @@ func (l *loop) unpark() error {
 }
 
 func (l *loop) send(c *conn) error {
+	if !l.gate.enter() {
+		l.parked = append(l.parked, c)
+		return nil
+	}
 	request := l.writer.next()
-	l.gate.sent.Add(1)
 	l.underWay++
 	c.sent = time.Now()
 	if n, err := rawWrite(c.fd, request); err != nil || n < len(request) {

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -46,6 +47,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == roleLoad {
 		return generate(ctx, os.Stdin, os.Stdout)
 	}
+	if len(args) == 3 && args[0] == "compare" {
+		return compare(os.Stdout, args[1], args[2])
+	}
 	// Processes die with the thread that started them (see start), which
 	// therefore has to stay.
 	runtime.LockOSThread()
@@ -67,6 +71,8 @@ type options struct {
 	Warmup      time.Duration `json:"warmup_ns"`
 	Duration    time.Duration `json:"duration_ns"`
 	Window      int           `json:"window"`
+	Backlog     int           `json:"backlog"`
+	Soak        time.Duration `json:"soak_ns"`
 	Scenarios   []string      `json:"scenarios"`
 
 	// gateway is a binary that exists already; profiles is a folder.
@@ -81,19 +87,23 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.Warmup, "warmup", time.Second, "load before measuring")
 	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "load while measuring")
 	flags.IntVar(&o.Window, "window", 4096, "events that may be accepted and not settled: more wait unsent")
+	flags.IntVar(&o.Backlog, "backlog", 200_000, "deliveries that recovery finds at its start")
+	flags.DurationVar(&o.Soak, "soak", 10*time.Minute, "how long soak goes on")
 	flags.StringVar(&o.dir, "dir", "bin", "`folder` for data: its disk is what is measured")
 	flags.StringVar(&o.gateway, "gateway", "", "gateway `binary` to measure (default: built from this tree)")
-	flags.StringVar(&o.json, "json", "", "write all figures to this `file`")
+	flags.StringVar(&o.json, "json", filepath.Join("bin", "bench-"+time.Now().UTC().Format("20060102-150405")+".json"), "write all figures to this `file`")
 	flags.StringVar(&o.profiles, "profile", "", "write CPU profiles of gateway and engine to this `folder`")
-	list := flags.String("scenarios", strings.Join(names(scenarios()), ","), "what to measure; bare is needed for ratios")
+	list := flags.String("scenarios", strings.Join(usual(scenarios()), ","), "what to measure, or all; bare is needed for ratios")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o.Scenarios = strings.Split(*list, ",")
+	if o.Scenarios = strings.Split(*list, ","); *list == "all" {
+		o.Scenarios = names(scenarios())
+	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	for _, n := range []int{o.Rounds, o.Connections, o.Threads, o.Window, int(o.Duration)} {
+	for _, n := range []int{o.Rounds, o.Connections, o.Threads, o.Window, o.Backlog, int(o.Duration)} {
 		if n <= 0 {
 			return o, errors.New("numbers must be above zero")
 		}
@@ -115,7 +125,7 @@ func conduct(ctx context.Context, o options) error {
 	for round := 1; round <= o.Rounds; round++ {
 		for _, s := range b.scenarios {
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round, o.Rounds, s.name)
-			figures, err := b.measure(ctx, s, round)
+			figures, err := s.measure(b, ctx, s, round)
 			if err != nil {
 				return fmt.Errorf("round %d: %s: %w", round, s.name, err)
 			}
@@ -127,6 +137,7 @@ func conduct(ctx context.Context, o options) error {
 	}
 	r.summarise(b.scenarios)
 	r.print(os.Stdout)
+	fmt.Printf("\nall of it is in %s; go run ./bench compare BEFORE AFTER shows two of them side by side\n", o.json)
 	return r.save(o.json)
 }
 

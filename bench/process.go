@@ -95,6 +95,16 @@ func (s *server) stop() error {
 	return nil
 }
 
+// kill ends a server as a crash does.
+func (s *server) kill() error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-s.ended
+	_ = s.cmd.Wait() // killed
+	return nil
+}
+
 // load runs the generator and returns what it saw and the CPU time it took.
 func load(ctx context.Context, t task) (r result, took time.Duration, err error) {
 	self, err := os.Executable()
@@ -158,13 +168,18 @@ func ticks(fields []string) (sum time.Duration, err error) {
 	return sum, nil
 }
 
-// peakMemory is the most a process ever had resident, in bytes.
-func peakMemory(pid int) (int64, error) {
+// peakMemory is the most a process ever had resident, in bytes, and resident what
+// it has now.
+func peakMemory(pid int) (int64, error) { return memory(pid, "VmHWM:") }
+
+func resident(pid int) (int64, error) { return memory(pid, "VmRSS:") }
+
+func memory(pid int, what string) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	_, rest, _ := strings.Cut(string(text), what)
 	rest, _, _ = strings.Cut(rest, "kB")
 	n, err := strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
 	return n << 10, err

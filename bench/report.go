@@ -43,6 +43,7 @@ func (r *report) summarise(list []scenario) {
 		f := &r.Runs[i]
 		if base, ok := bare[f.Round]; ok {
 			f.Ratio, f.CPURatio = f.Rate/base.Rate, base.cpu()/f.cpu()
+			f.P99Ratio = float64(f.P99) / float64(base.P99)
 		}
 	}
 	for _, s := range list {
@@ -76,8 +77,16 @@ func (r *report) summary(s scenario) summary {
 		EventsPerCommit: mid(func(f figures) float64 { return f.EventsPerCommit }),
 		Allocations:     mid(func(f figures) float64 { return f.Allocations }),
 		Allocated:       mid(func(f figures) float64 { return f.Allocated }),
+		P99Ratio:        mid(func(f figures) float64 { return f.P99Ratio }),
 	}}
+	span := func(of func(figures) time.Duration) time.Duration {
+		return time.Duration(mid(func(f figures) float64 { return float64(of(f)) }))
+	}
+	m.Ready, m.Reload = span(func(f figures) time.Duration { return f.Ready }), span(func(f figures) time.Duration { return f.Reload })
+	m.Slowest, m.SlowestElse = span(func(f figures) time.Duration { return f.Slowest }), span(func(f figures) time.Duration { return f.SlowestElse })
+	m.LongestReload = span(func(f figures) time.Duration { return f.LongestReload })
 	for i, f := range runs {
+		m.Levels = f.Levels
 		if i == 0 || f.Ratio < m.Lowest {
 			m.Lowest = f.Ratio
 		}
@@ -121,9 +130,30 @@ func (r *report) print(out io.Writer) {
 	_ = t.Flush()
 	fmt.Fprintln(out)
 	for _, m := range r.Medians {
-		fmt.Fprintf(out, "%-9s %.2f of bare (%.2f to %.2f; by CPU %.2f)%s: %s\n", m.Scenario, m.Ratio, m.Lowest, m.Highest, m.CPURatio, m.verdict(), m.what)
+		fmt.Fprintf(out, "%-11s %s: %s\n", m.Scenario, m.says(r.DiskBefore.Small), m.what)
 	}
 }
+
+// says is what to remember of a scenario.
+func (m summary) says(flushes float64) string {
+	if m.Reload > 0 {
+		return fmt.Sprintf("in force after %s (longest %s); slowest request that met one %s, else %s",
+			short(m.Reload), short(m.LongestReload), short(m.Slowest), short(m.SlowestElse))
+	}
+	if n := len(m.Levels); n > 0 {
+		l := m.Levels[n-1]
+		return fmt.Sprintf("%.0f a second for %s: p99 %s, in the end %d MiB, %d descriptors, %d goroutines, %d MiB on the disk, all flat",
+			m.Rate, l.At.Round(time.Second), short(m.P99), l.Memory>>20, l.Descriptors, l.Goroutines, l.Disk>>20)
+	}
+	text := fmt.Sprintf("%.2f of bare (%.2f to %.2f; by CPU %.2f)%s, %.1f times what the disk flushes",
+		m.Ratio, m.Lowest, m.Highest, m.CPURatio, m.verdict(), m.Rate/flushes)
+	if m.Ready > 0 {
+		return fmt.Sprintf("ready after %s, %d MiB; drained at %s", short(m.Ready), m.ServerMemory>>20, text)
+	}
+	return text + fmt.Sprintf(", p99 %.2f of bare's", m.P99Ratio)
+}
+
+func short(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }
 
 func (f figures) row() string {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

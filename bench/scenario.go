@@ -24,25 +24,63 @@ type scenario struct {
 	config []string
 	// runs: every event is run by the engine, else by none.
 	runs bool
+	// routes in the table.
+	routes int
+	// retain is how long what has ended is kept; empty: as long as usual.
+	retain string
+	// apart: measured only when it is asked for, because it takes long.
+	apart   bool
+	measure func(b *bench, ctx context.Context, s scenario, round int) (figures, error)
 }
 
 const bareName = "bare"
 
 func scenarios() []scenario {
+	load := (*bench).measure
 	return []scenario{
-		{name: bareName, what: "net/http reads the body, checks the signature, answers 202"},
+		{name: bareName, what: "net/http reads the body, checks the signature, answers 202", measure: load},
 		{
-			name: "accepted", what: "durable before the 202; a route is tried and matches none", goal: 0.45,
-			config: []string{engineConfig, routeConfig("acme/other")},
+			name: "accepted", what: "durable before the 202; a route is tried and matches none", goal: 0.45, measure: load,
+			config: []string{engineConfig, routeConfig("acme/other")}, routes: 1,
 		},
 		{
-			name: "unrouted", what: "durable before the 202; no routes, no engine",
+			name: "unrouted", what: "durable before the 202; no routes, no engine", measure: load,
 		},
 		{
-			name: "run", what: "durable, run by an engine process, its outcome durable", goal: 0.33,
-			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true,
+			name: "run", what: "durable, run by an engine process, its outcome durable", goal: 0.33, measure: load,
+			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true, routes: 1,
+		},
+		{
+			name: "routes-100", what: "accepted, with 100 routes that are all tried", measure: load,
+			config: []string{engineConfig, routeTable(100, "acme/other")}, routes: 100,
+		},
+		{
+			name: "routes-5000", what: "accepted, with 5,000 routes, of which 10 are tried", measure: load,
+			config: []string{engineConfig, routeTable(5000, "acme/other")}, routes: 5000,
+		},
+		{
+			name: "recovery", what: "a backlog found at the start: dispatch alone", measure: (*bench).recovery,
+			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true, routes: 1, apart: true,
+		},
+		{
+			name: "reload", what: "5,000 routes, all of them changed, under a load of 800 requests a second", measure: (*bench).reload,
+			config: []string{engineConfig, routeTable(5000, "acme/other")}, routes: 5000, apart: true,
+		},
+		{
+			name: "soak", what: "seven tenths of what it can run, for long", measure: (*bench).soak,
+			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true, routes: 1, retain: "1m", apart: true,
 		},
 	}
+}
+
+// usual are the names of those that are measured unless others are asked for.
+func usual(list []scenario) (names []string) {
+	for _, s := range list {
+		if !s.apart {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 func names(list []scenario) (names []string) {
@@ -61,7 +99,7 @@ webhooks:
 	engineConfig = `engines:
   bench:
     plugin: %q
-    env: {BENCH_PROFILE: "${env:BENCH_PROFILE:-}"}
+    env: {BENCH_PROFILE: "${env:BENCH_PROFILE:-}", BENCH_HOLD: "${env:BENCH_HOLD:-}"}
     limits: {in_flight: 4096}
 `
 )
@@ -73,6 +111,27 @@ func routeConfig(repository string) string {
     match: {data.repository.full_name: [%s], data.ref: refs/heads/main}
     run: bench/nothing
 `, repository)
+}
+
+// routeTable is many routes that an event does not take. Up to 100 are all for its
+// type; of more, as in a table for many senders, ten are.
+func routeTable(n int, repository string) string {
+	var b strings.Builder
+	b.WriteString("routes:\n")
+	for i := range n {
+		typ := "github.push"
+		if n > 100 && i%(n/10) != 0 {
+			typ = fmt.Sprintf("sender-%d.push", i%500)
+		}
+		fmt.Fprintf(&b, `  route-%04d:
+    events: [%s]
+    match: {data.repository.full_name: [%s/%d], data.ref: refs/heads/main}
+    when: event.data.text.size() > %d
+    run: bench/nothing
+    with: {n: %d, repository: "${{ event.data.repository.full_name }}"}
+`, i, typ, repository, i, i%100, i)
+	}
+	return b.String()
 }
 
 // bench is what all measurements share.
@@ -157,6 +216,18 @@ type figures struct {
 	// What the gateway allocated for each event.
 	Allocations float64 `json:"allocations"`
 	Allocated   float64 `json:"allocated_bytes"`
+	// P99Ratio is P99 to bare's in the same round.
+	P99Ratio float64 `json:"p99_ratio,omitempty"`
+	// Ready is how long a start took with a backlog.
+	Ready time.Duration `json:"ready_ns,omitempty"`
+	// Reload is how long reloads took, median and longest; Slowest is the request
+	// that took longest of those that met one, and of all others.
+	Reload        time.Duration `json:"reload_ns,omitempty"`
+	LongestReload time.Duration `json:"longest_reload_ns,omitempty"`
+	Slowest       time.Duration `json:"slowest_ns,omitempty"`
+	SlowestElse   time.Duration `json:"slowest_else_ns,omitempty"`
+	// Levels of what must not grow.
+	Levels []level `json:"levels,omitempty"`
 }
 
 func (f figures) cpu() float64 { return f.ServerCPU + f.EngineCPU + f.GeneratorCPU }
@@ -168,7 +239,10 @@ func (b *bench) measure(ctx context.Context, s scenario, round int) (f figures, 
 	if s.name == bareName {
 		target, err = startBare(ctx)
 	} else {
-		target, err = b.startGateway(ctx, s, round)
+		var dir string
+		if dir, err = b.site(s); err == nil {
+			target, err = b.gatewayIn(ctx, dir, s, round)
+		}
 	}
 	if err != nil {
 		return f, err
@@ -210,21 +284,32 @@ func startBare(ctx context.Context) (*server, error) {
 	return start(ctx, self, []string{roleBare}, nil)
 }
 
-func (b *bench) startGateway(ctx context.Context, s scenario, round int) (*server, error) {
-	dir, err := os.MkdirTemp(b.dir, s.name+"-")
-	if err != nil {
-		return nil, err
+const configName = "gateway.yaml"
+
+// site is a folder with a configuration.
+func (b *bench) site(s scenario) (dir string, err error) {
+	if dir, err = os.MkdirTemp(b.dir, s.name+"-"); err != nil {
+		return "", err
 	}
-	text := serverConfig + fmt.Sprintf("store: {path: %q}\n", filepath.Join(dir, "data")) + strings.Join(s.config, "")
+	return dir, os.WriteFile(filepath.Join(dir, configName), b.text(dir, s), 0o600)
+}
+
+func (b *bench) text(dir string, s scenario) []byte {
+	retain := ""
+	if s.retain != "" {
+		retain = fmt.Sprintf(", retain: {succeeded: %s, unrouted: %[1]s}", s.retain)
+	}
+	text := serverConfig + fmt.Sprintf("store: {path: %q%s}\n", filepath.Join(dir, "data"), retain) + strings.Join(s.config, "")
 	if len(s.config) > 0 {
 		text = strings.Replace(text, "%q", fmt.Sprintf("%q", b.engine), 1)
 	}
-	config := filepath.Join(dir, "gateway.yaml")
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	args := []string{"run", "--config", config, "--log-format", "json", "--log-level", "info"}
-	env := []string{"BENCH_SECRET=" + secret}
+	return []byte(text)
+}
+
+// gatewayIn starts a gateway on what is in a folder.
+func (b *bench) gatewayIn(ctx context.Context, dir string, s scenario, round int, env ...string) (*server, error) {
+	args := []string{"run", "--config", filepath.Join(dir, configName), "--log-format", "json", "--log-level", "info"}
+	env = append(env, "BENCH_SECRET="+secret)
 	if b.profiles != "" {
 		path, err := filepath.Abs(filepath.Join(b.profiles, fmt.Sprintf("%s-%d", s.name, round)))
 		if err != nil {

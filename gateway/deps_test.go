@@ -83,6 +83,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/lifetime", "", "go.uber.org/zap"},
 	{"gateway/compare", "api/revisions config", ""},
 	{"gateway/history", "api/revisions compare config config/files store store/sqlite", "github.com/rogpeppe/go-internal"},
+	{"gateway/consult", "engine route", ""},
 	{"gateway/trial", "engine", "go.uber.org/zap"},
 	{"gateway/overlay", "api api/ask api/declare config config/write", ""},
 	{"gateway/rehearse/script", "config/decode config/document config/files", ""},
@@ -92,7 +93,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/routing", "api/explain history config dispatch dispatch/outcome dispatch/pace expr gather intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
 	{"gateway/underway", "api/engines api/runs dispatch engine gather store webhook/schema", "go.uber.org/zap"},
-	{"gateway", "again api api/access api/ask api/declare api/live api/steer backlog compare history lifetime metrics overlay reloads routing timetable trial underway ui " +
+	{"gateway", "again api api/access api/ask api/declare api/live api/steer backlog compare consult history lifetime metrics overlay reloads routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr gather intake route " +
 		"schedule schedule/cron " +

@@ -9,6 +9,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/compare"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/consult"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/route"
@@ -19,7 +20,7 @@ import (
 // was acquired.
 func (s *snapshot) acquire(ctx context.Context, pool *engine.Pool, old *snapshot) config.Problems {
 	b := builder{doc: s.doc, snap: s}
-	asking := asking{builder: &b, old: old, silent: map[*engine.Engine]error{}}
+	asking := asking{builder: &b, old: old}
 	if old != nil {
 		asking.answered = old.answered
 	}
@@ -33,9 +34,11 @@ func (s *snapshot) acquire(ctx context.Context, pool *engine.Pool, old *snapshot
 		s.engines[name] = started
 		s.plan.Engines[name] = dispatch.Lane{Engine: started, InFlight: e.Limits.InFlight, Timeout: time.Duration(e.Limits.Timeout)}
 	}
-	for _, r := range s.rules.Table.Routes() {
-		if e := s.engines[r.Engine]; e != nil {
-			asking.about(ctx, e, r)
+	routes := s.rules.Table.Routes()
+	answers := consult.Ask(ctx, s.engines, routes, asking.answered)
+	for _, r := range routes {
+		if q := consult.About(s.engines[r.Engine], r); answers[q] != nil {
+			asking.about(q, r, answers[q])
 		}
 	}
 	b.problems.Sort()
@@ -91,47 +94,34 @@ func (b *builder) engineProblem(name string, err error) {
 	}
 }
 
-// question is what an engine is asked about a route.
-type question struct {
-	engine                       *engine.Engine
-	workflow, constant, computed string
-}
-
-// asking asks engines about routes. What the snapshot in force had answered
+// asking is what engines say to routes. What the snapshot in force had answered
 // goes on to hold when an engine can't answer just now: one that is down or
 // hangs keeps nobody from changing everything else.
 type asking struct {
 	*builder
 	old      *snapshot
-	answered map[question]bool
-	// silent are the engines that did not answer: they are asked no more.
-	silent map[*engine.Engine]error
+	answered map[consult.Question]bool
 }
 
-// answerTime is what an engine gets for a question that it has answered
-// before.
-const answerTime = 2 * time.Second
-
-func (a *asking) about(ctx context.Context, e *engine.Engine, r *route.Route) {
-	q := question{e, r.Workflow, string(r.Constant), strings.Join(r.Computed, "\x00")}
+// about puts what the engine answered about a route into the problems.
+func (a *asking) about(q consult.Question, r *route.Route, got *consult.Answer) {
 	path := "routes." + r.Name
-	problems, err := a.ask(ctx, q, r)
 	switch {
-	case err != nil && (a.answered[q] || a.kept(r.Name)):
-		p := a.doc.Problem(path+".run", fmt.Sprintf("the engine could not be asked again, and had accepted this before: %v", err), "")
+	case got.Err != nil && (a.answered[q] || a.kept(r.Name)):
+		p := a.doc.Problem(path+".run", fmt.Sprintf("the engine could not be asked again, and had accepted this before: %v", got.Err), "")
 		p.Severity = config.Warning
 		a.problems = append(a.problems, p)
-	case err != nil:
-		a.report(path+".run", fmt.Errorf("the engine could not be asked: %w", err))
+	case got.Err != nil:
+		a.report(path+".run", fmt.Errorf("the engine could not be asked: %w", got.Err))
 	}
-	for _, p := range problems {
+	for _, p := range got.Problems {
 		at := path + ".run"
 		if len(p.Path) > 0 {
 			at = strings.Join(append([]string{path, "with"}, p.Path...), ".")
 		}
 		a.problems = append(a.problems, a.doc.Problem(at, p.Message, ""))
 	}
-	a.snap.answered[q] = len(problems) == 0
+	a.snap.answered[q] = len(got.Problems) == 0
 }
 
 // kept: an entry that was made while the gateway ran, and so accepted by its
@@ -139,20 +129,4 @@ func (a *asking) about(ctx context.Context, e *engine.Engine, r *route.Route) {
 func (a *asking) kept(route string) bool {
 	name := "routes." + route
 	return a.doc.Made(name) && (a.old == nil || a.old.doc.Made(name))
-}
-
-func (a *asking) ask(ctx context.Context, q question, r *route.Route) ([]engine.Problem, error) {
-	if err := a.silent[q.engine]; err != nil {
-		return nil, err
-	}
-	if a.answered[q] {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, answerTime)
-		defer cancel()
-	}
-	problems, err := q.engine.Check(ctx, r.Workflow, r.Constant, r.Computed)
-	if err != nil {
-		a.silent[q.engine] = err
-	}
-	return problems, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/api/access"
 	"github.com/event-gateway/gateway/gateway/config"
+	"github.com/event-gateway/gateway/gateway/consult"
 	"github.com/event-gateway/gateway/gateway/dispatch"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/expr"
@@ -35,7 +36,7 @@ type snapshot struct {
 	rules     *intake.Rules
 	schedules []*schedule.Schedule
 	engines   map[string]*engine.Engine
-	answered  map[question]bool // by the engines, see asking
+	answered  map[consult.Question]bool // by the engines, with yes
 	plan      *dispatch.Plan
 	tls       listeners
 	tokens    []access.Token
@@ -60,7 +61,7 @@ func Compile(doc *config.Document) (Compiled, config.Problems) {
 // that is live.
 func (g *Gateway) compile(doc *config.Document) (*snapshot, config.Problems) {
 	b := builder{g: g, doc: doc, snap: &snapshot{
-		doc: doc, revision: doc.Revision[:12], loadedAt: time.Now(), engines: map[string]*engine.Engine{}, answered: map[question]bool{},
+		doc: doc, revision: doc.Revision[:12], loadedAt: time.Now(), engines: map[string]*engine.Engine{}, answered: map[consult.Question]bool{},
 	}}
 	b.compileTLS()
 	b.compileTokens()

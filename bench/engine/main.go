@@ -16,10 +16,20 @@ func main() {
 	if path := os.Getenv("BENCH_PROFILE"); path != "" {
 		defer profile(path)()
 	}
-	sdk.Serve(sdk.Workflows{"nothing": nothing})
+	workflow := nothing
+	if os.Getenv("BENCH_HOLD") != "" {
+		workflow = hold
+	}
+	sdk.Serve(sdk.Workflows{"nothing": workflow})
 }
 
 func nothing(context.Context, *sdk.Request) (sdk.Result, error) { return sdk.Result{}, nil }
+
+// hold never ends, so that a backlog grows.
+func hold(ctx context.Context, _ *sdk.Request) (sdk.Result, error) {
+	<-ctx.Done()
+	return sdk.Result{}, ctx.Err()
+}
 
 // profile begins a CPU profile and returns what ends it.
 func profile(path string) (stop func()) {

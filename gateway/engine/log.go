@@ -2,8 +2,11 @@ package engine
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,11 +99,18 @@ func (l *logger) line(line process.Line) {
 	}
 }
 
+// fieldText is what a line has beside its message, for people.
 func fieldText(fields map[string]any) string {
-	if len(fields) == 0 {
-		return ""
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		value, ok := fields[key].(string)
+		if !ok || strings.ContainsAny(value, " =\"\n") {
+			is, _ := json.Marshal(fields[key]) // it was read from JSON
+			value = string(is)
+		}
+		fmt.Fprintf(&text, " %s=%s", key, value)
 	}
-	return fmt.Sprintf(" %v", fields)
+	return text.String()
 }
 
 func zapLevel(level process.Level) zapcore.Level {

@@ -63,9 +63,11 @@ func (d *Desk) schedulesTrigger() *cobra.Command {
 			if err := d.post(cmd.Context(), schedulePath(args[0], "trigger"), nil, &r); err != nil {
 				return err
 			}
-			return d.Show(r, func() {
-				fmt.Fprintf(d.Out, "event %s, %d workflows\n", screen.Line(r.EventID), r.Workflows)
-			})
+			what := "workflows"
+			if r.Workflows == 1 {
+				what = "workflow"
+			}
+			return d.Show(r, func() { fmt.Fprintf(d.Out, "event %s, %d %s\n", screen.Line(r.EventID), r.Workflows, what) })
 		},
 	}
 }

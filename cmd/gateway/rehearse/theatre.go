@@ -85,10 +85,7 @@ func private(hook config.Webhook) []byte {
 func (s setting) disarmed(name string, hook config.Webhook) config.Webhook {
 	hook.Rate = config.Throttle{}
 	if values, ok := s.secrets[name]; ok {
-		hook.Secrets = nil
-		for _, v := range values {
-			hook.Secrets = append(hook.Secrets, config.Key{Value: secret(v)})
-		}
+		hook.Secrets = replaced(hook.Secrets, values)
 		return hook
 	}
 	keys := make([]config.Key, len(hook.Secrets))
@@ -99,6 +96,21 @@ func (s setting) disarmed(name string, hook config.Webhook) config.Webhook {
 	}
 	hook.Secrets = keys
 	return hook
+}
+
+// replaced are the secrets of cases, each with the end that the configuration
+// gives the one in its place.
+func replaced(keys []config.Key, values []string) []config.Key {
+	stand := make([]config.Key, len(values))
+	for _, key := range keys {
+		if i := key.Position(); i < len(stand) {
+			stand[i] = key
+		}
+	}
+	for i, v := range values {
+		stand[i].Value = secret(v)
+	}
+	return stand
 }
 
 func secret(text string) (s config.Secret) {

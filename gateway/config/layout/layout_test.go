@@ -71,7 +71,7 @@ func corpus(t testing.TB) map[string]string {
 	t.Helper()
 	const top = "../../.."
 	all := map[string]string{}
-	for _, pattern := range []string{"gateway.yaml", "examples/*/gateway.yaml", "gateway/config/testdata/*/*.yaml", "docs/*.md", "README.md"} {
+	for _, pattern := range []string{"gateway.yaml", "examples/*/gateway.yaml", "gateway/config/testdata/*/*.yaml", "docs/*.md", "docs/*/*.md", "docs/*/*/gateway.yaml", "README.md"} {
 		files, err := filepath.Glob(filepath.Join(top, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(files), err)

@@ -15,13 +15,14 @@ import (
 
 const (
 	every = time.Minute
-	// rest is how many times as long as a round of retention took it
-	// rests at least: a round looks at everything that is old.
+	// rest is how many times as long as it took to look through all of a table it
+	// is left alone. What is found by its age is looked for in every round: as
+	// much has to leave as comes.
 	rest = 20
 	// lookRows bounds the rows that are looked at with one query: while a
 	// query goes on the WAL cannot start again. chunkRows bounds the rows
 	// deleted in one transaction.
-	lookRows, chunkRows = 5000, 500
+	lookRows, chunkRows = 5000, 1000
 )
 
 // Rounds is retention over an open store.
@@ -38,15 +39,14 @@ type Rounds struct {
 func (r *Rounds) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	rests := map[string]time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		start := time.Now()
-		_ = r.Round(ctx, start) // what could not be deleted is the next round's
-		tick.Reset(max(every, rest*time.Since(start)))
+		_ = r.round(ctx, time.Now(), rests) // what could not be deleted is the next round's
 	}
 }
 
@@ -61,6 +61,8 @@ type expiry struct {
 	old string
 	// after are statements for a row's key that follow its deletion.
 	after []string
+	// whole: nothing tells of the old rows but looking through all.
+	whole bool
 }
 
 // before is the oldest id to keep, from the time ?1.
@@ -89,7 +91,7 @@ func (r *Rounds) expiries() []expiry {
 (SELECT 1 FROM deliveries d WHERE d.seq>events.seq AND d.seq<=events.seq+events.deliveries)`),
 		{
 			keep: r.Keep.Dedupe, table: "keys", key: "key", from: []byte{},
-			old: "event<" + before + " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.seq=keys.event)",
+			old: "event<" + before + " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.seq=keys.event)", whole: true,
 		},
 		// Those of routes that start something go before; see fill.
 		{keep: store.MaxWindow, table: "starts", key: "rowid", from: int64(0), old: "at<?1"},
@@ -100,9 +102,21 @@ func (r *Rounds) expiries() []expiry {
 // Round deletes what is past its time at now. An event leaves when its last
 // delivery has.
 func (r *Rounds) Round(ctx context.Context, now time.Time) error {
+	return r.round(ctx, now, map[string]time.Time{})
+}
+
+// round leaves out the tables that rest, and notes which are to.
+func (r *Rounds) round(ctx context.Context, now time.Time, rests map[string]time.Time) error {
 	for _, x := range r.expiries() {
+		start := time.Now()
+		if start.Before(rests[x.table]) {
+			continue
+		}
 		if err := r.expire(ctx, x, now.Add(-x.keep).UnixMicro()); err != nil {
 			return fmt.Errorf("retain %s: %w", x.table, err)
+		}
+		if x.whole {
+			rests[x.table] = time.Now().Add(rest * time.Since(start))
 		}
 	}
 	return nil
