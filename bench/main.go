@@ -73,6 +73,7 @@ type options struct {
 	Window      int           `json:"window"`
 	Backlog     int           `json:"backlog"`
 	Soak        time.Duration `json:"soak_ns"`
+	P99         time.Duration `json:"p99_limit_ns"`
 	Scenarios   []string      `json:"scenarios"`
 
 	// gateway is a binary that exists already; profiles is a folder.
@@ -89,6 +90,7 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.Window, "window", 4096, "events that may be accepted and not settled: more wait unsent")
 	flags.IntVar(&o.Backlog, "backlog", 200_000, "deliveries that recovery finds at its start")
 	flags.DurationVar(&o.Soak, "soak", 10*time.Minute, "how long soak goes on")
+	flags.DurationVar(&o.P99, "p99", 50*time.Millisecond, "the p99 that soak may have; 0: any")
 	flags.StringVar(&o.dir, "dir", "bin", "`folder` for data: its disk is what is measured")
 	flags.StringVar(&o.gateway, "gateway", "", "gateway `binary` to measure (default: built from this tree)")
 	flags.StringVar(&o.json, "json", filepath.Join("bin", "bench-"+time.Now().UTC().Format("20060102-150405")+".json"), "write all figures to this `file`")

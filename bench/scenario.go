@@ -68,7 +68,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "soak", what: "seven tenths of what it can run, for long", measure: (*bench).soak,
-			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true, routes: 1, retain: "1m", apart: true,
+			config: []string{engineConfig, routeConfig("acme/shop")}, runs: true, routes: 1, retain: "20s", apart: true,
 		},
 	}
 }

@@ -40,8 +40,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/store/sqlite/record", "event store", ""},
 	{"gateway/store/sqlite/rows", "event store store/sqlite/conn store/sqlite/record", ""},
 	{"gateway/store/sqlite/history", "store store/sqlite/conn store/sqlite/record store/sqlite/rows", ""},
+	{"gateway/store/sqlite/integrity", "store/sqlite/rows", ""},
+	{"gateway/store/sqlite/folder", "", "golang.org/x/sys"},
 	{"gateway/store/sqlite/fill", "store store/sqlite/conn store/sqlite/record", ""},
-	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/fill store/sqlite/history store/sqlite/journal store/sqlite/keys store/sqlite/record " +
+	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/fill store/sqlite/folder store/sqlite/history store/sqlite/integrity store/sqlite/journal store/sqlite/keys store/sqlite/record " +
 		"store/sqlite/retain store/sqlite/rows store/sqlite/schema", "golang.org/x/sys"},
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines

@@ -124,8 +124,8 @@ func (l *life) auditFault(t *testing.T, s *site, victims, bystanders map[string]
 	notes := s.journal("bystander")
 	all := auditRoute(notes, "bystander", bystanders)
 	all.check(t, "bystander")
-	if all.sameKey > 0 {
-		t.Errorf("%d of the bystander's runs were repeated", all.sameKey)
+	if all.SameKey > 0 {
+		t.Errorf("%d of the bystander's runs were repeated", all.SameKey)
 	}
 	l.undisturbed(t, "bystander")
 	latencies := latency(notes, bystanders)

@@ -59,8 +59,8 @@ func testGitHub(t *testing.T, dir string) {
 	}
 	l.settle(t, 30*time.Second)
 	a := auditRoute(s.journal("journal"), "all", accepted)
-	if a.check(t, "all"); a.runs != len(accepted) {
-		t.Errorf("%d runs of %d events", a.runs, len(accepted))
+	if a.check(t, "all"); a.Runs != len(accepted) {
+		t.Errorf("%d runs of %d events", a.Runs, len(accepted))
 	}
 	l.stop(t)
 }

@@ -137,20 +137,21 @@ type reloader struct {
 	n    int
 }
 
-// Two hundred reloads under load, half of them broken: every request is
-// accepted, every event is run, what is valid is in force, what is broken
+// Two hundred reloads under load, or E2E_RELOADS, half of them broken: every
+// request is accepted, every event is run, what is valid is in force, what is broken
 // changes nothing and is told.
 func TestReload(t *testing.T) {
 	t.Parallel()
+	times := int(fromEnv(t, "E2E_RELOADS", 200))
 	t.Run("files", func(t *testing.T) {
 		t.Parallel()
-		reloads(t, newSite(t, revision(0)), ways(), 160)
+		reloads(t, newSite(t, revision(0)), ways(), times*4/5)
 	})
 	t.Run("symlinks", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, revision(0))
 		mount(s)
-		reloads(t, s, []way{{"..data", "file", swapData, nil}}, 40)
+		reloads(t, s, []way{{"..data", "file", swapData, nil}}, times/5)
 	})
 }
 
@@ -161,7 +162,7 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 	l := s.start()
 	pid := l.enginePID(t, "main")
 	senders := startLoad(s, "in", 8, 20*time.Millisecond, true)
-	warm := times / 4
+	warm := times / 8 * 2 // pairs of one that is valid and one that is not
 	r.times(warm)
 	before := measure(t, l)
 	r.times(times - warm)

@@ -31,8 +31,8 @@ func TestStopUnderLoad(t *testing.T) {
 	s.current().settle(t, 60*time.Second)
 	for _, route := range []string{"any", "ordered"} {
 		a := auditRoute(s.journal("journal"), route, acked)
-		if a.check(t, route); a.sameKey > 0 {
-			t.Errorf("route %s: %d runs were repeated, though every stop waited for runs to end", route, a.sameKey)
+		if a.check(t, route); a.SameKey > 0 {
+			t.Errorf("route %s: %d runs were repeated, though every stop waited for runs to end", route, a.SameKey)
 		}
 		s.current().undisturbed(t, route)
 	}

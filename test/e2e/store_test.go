@@ -45,8 +45,8 @@ func TestDuplicates(t *testing.T) {
 	l.settle(t, 10*time.Second)
 	for _, event := range []string{"id-1", "id-3"} {
 		a := auditRoute(s.journal("journal"), "any", map[string]time.Time{event: {}})
-		if a.check(t, "any"); a.runs != 2+a.sameKey {
-			t.Errorf("%d runs of two events", a.runs)
+		if a.check(t, "any"); a.Runs != 2+a.SameKey {
+			t.Errorf("%d runs of two events", a.Runs)
 		}
 	}
 	l.stop(t)
@@ -84,8 +84,8 @@ func TestDuplicatesAtOnce(t *testing.T) {
 	}
 	l.settle(t, 10*time.Second)
 	a := auditRoute(s.journal("journal"), "any", acked)
-	if a.check(t, "any"); a.runs != events {
-		t.Errorf("%d runs of %d events", a.runs, events)
+	if a.check(t, "any"); a.Runs != events {
+		t.Errorf("%d runs of %d events", a.Runs, events)
 	}
 	l.stop(t)
 }

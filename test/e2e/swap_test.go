@@ -49,8 +49,8 @@ func TestEngineSwap(t *testing.T) {
 
 	s.brokenPrograms(l, senders, second)
 
-	if a := auditRoute(s.journal("journal"), "any", nil); a.sameKey > 0 {
-		t.Errorf("%d runs were repeated, though no reload interrupts one", a.sameKey)
+	if a := auditRoute(s.journal("journal"), "any", nil); a.SameKey > 0 {
+		t.Errorf("%d runs were repeated, though no reload interrupts one", a.SameKey)
 	}
 
 	// What is loaded is started again after a crash, whatever the file is now.
@@ -75,8 +75,8 @@ func TestEngineSwap(t *testing.T) {
 	s.nothingLeft(time.Second)
 }
 
-// Fifty versions one after the other, every fifth of them broken: no request
-// and no run suffers, and nothing piles up.
+// Fifty versions one after the other, or E2E_SWAPS, every fifth of them broken:
+// no request and no run suffers, and nothing piles up.
 func TestManySwaps(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, ownEngine())
@@ -86,7 +86,8 @@ func TestManySwaps(t *testing.T) {
 	serving := l.enginePID(t, "main")
 	s.serves(senders, serving)
 	before := measure(t, l)
-	for n := range 50 {
+	swaps := int(fromEnv(t, "E2E_SWAPS", 50))
+	for n := range swaps {
 		content, want := program(t, fmt.Sprint("version ", n)), http.StatusOK
 		if n%5 == 4 {
 			content, want = []byte("#!/bin/sh\nexit 3\n"), http.StatusUnprocessableEntity
@@ -110,13 +111,13 @@ func TestManySwaps(t *testing.T) {
 	for _, route := range []string{"any", "ordered"} {
 		a := auditRoute(notes, route, acked)
 		a.check(t, route)
-		if a.sameKey > 0 {
-			t.Errorf("route %s: %d runs were repeated", route, a.sameKey)
+		if a.SameKey > 0 {
+			t.Errorf("route %s: %d runs were repeated", route, a.SameKey)
 		}
 		l.undisturbed(t, route)
 	}
 	inOrder(t, notes, "ordered")
-	t.Logf("50 swaps, %d events, %d engine processes", len(acked), len(s.engines()))
+	t.Logf("%d swaps, %d events, %d engine processes", swaps, len(acked), len(s.engines()))
 	l.stop(t)
 	s.nothingLeft(time.Second)
 }

@@ -93,9 +93,10 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 	var d *store.Delivery
 	var refused error
 	err := s.do(ctx, func(c *conn.Conn) error {
-		err := c.Query("SELECT "+rows.DeliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
-			d = rows.Delivery(row)
-			return nil
+		var err error
+		err = c.Query("SELECT "+rows.DeliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
+			d, err = rows.Delivery(row)
+			return err
 		}, seq)
 		switch {
 		case err != nil:
@@ -109,6 +110,9 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 		}
 		if _, err = c.Exec(keepAttempt, seq); err == nil {
 			_, err = c.Exec(o.sql, seq, record.Micros(time.Now()))
+		}
+		if err == nil {
+			err = rows.Seal(c, seq)
 		}
 		return err
 	})

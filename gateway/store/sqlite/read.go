@@ -153,7 +153,10 @@ func (s *Store) deliveries(ctx context.Context, where string, args []any, order 
 	var list []*store.Delivery
 	err := s.rows(ctx, "SELECT "+rows.DeliveryColumns+",e.id FROM deliveries d LEFT JOIN events e ON e.seq=d.event WHERE "+where+
 		" ORDER BY "+order+" LIMIT ?", append(args, max(0, limit)), func(row []driver.Value) error {
-		d := rows.Delivery(row)
+		d, err := rows.Delivery(row)
+		if err != nil {
+			return err
+		}
 		d.EventID, _ = row[len(row)-1].(string)
 		list = append(list, d)
 		return nil

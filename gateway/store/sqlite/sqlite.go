@@ -20,6 +20,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/fill"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/folder"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/journal"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
@@ -94,7 +95,7 @@ type Store struct {
 // and gives every delivery that a former process had in memory back to Claim.
 // A second process on the same folder is refused.
 func Open(opts Options) (*Store, error) {
-	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+	if err := folder.Make(opts.Dir); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	path, err := filepath.Abs(filepath.Join(opts.Dir, fileName))
@@ -106,7 +107,7 @@ func Open(opts Options) (*Store, error) {
 		queue: make(chan op, queueLength), closed: make(chan struct{}), failed: make(chan struct{}),
 		keys: keys.New(opts.Retain.Dedupe),
 	}
-	if s.lock, err = lockDir(opts.Dir); err != nil {
+	if s.lock, err = folder.Lock(opts.Dir); err != nil {
 		return nil, fmt.Errorf("store %s: %w", opts.Dir, err)
 	}
 	if err := s.openFiles(); err != nil {
@@ -127,8 +128,11 @@ func (s *Store) openFiles() (err error) {
 		return err
 	}
 	s.deciding = decider{store: s, asks: s.asking}
-	s.reads, err = conn.Readers(s.path, readers)
-	return err
+	if s.reads, err = conn.Readers(s.path, readers); err != nil {
+		return err
+	}
+	// SQLite does so too, but does not look whether it failed.
+	return errors.Join(folder.Sync(s.opts.Dir), s.integrity().First())
 }
 
 // closeFiles closes what is open of them.
@@ -214,9 +218,15 @@ func (s *Store) filling() fill.Options {
 	}
 }
 
-// salt of the journal's records: so that they belong to this database alone.
+// salt of the journal's records: so that they belong to this database alone. A
+// new one goes into the database itself at once: with a log of SQLite's that
+// cannot be read, none of them could.
 func (s *Store) salt() (salt uint32, err error) {
-	if _, err := s.conn.Exec("INSERT OR IGNORE INTO marks (name,value) VALUES ('salt',?)", int64(rand.Uint32())); err != nil {
+	made, err := s.conn.Exec("INSERT OR IGNORE INTO marks (name,value) VALUES ('salt',?)", int64(rand.Uint32()))
+	if err == nil && made > 0 {
+		_, err = s.conn.Checkpoint()
+	}
+	if err != nil {
 		return 0, err
 	}
 	return salt, s.conn.Query("SELECT value FROM marks WHERE name='salt'", func(row []driver.Value) error {
@@ -282,7 +292,7 @@ func (s *Store) fail(err error) error {
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	for _, part := range []func(context.Context){s.runDisk, s.retention().Run, s.runMerge} {
+	for _, part := range []func(context.Context){s.runDisk, s.retention().Run, s.runMerge, s.runCheck} {
 		wg.Go(func() { part(ctx) })
 	}
 	wg.Go(func() {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/integrity"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/retain"
 )
 
@@ -78,6 +79,14 @@ func (s *Store) checkDisk() {
 	err := fmt.Errorf("%w: %d MiB free, store.min_free is %d MiB", store.ErrFull, free>>20, s.opts.MinFree>>20)
 	s.refusing.Store(&err)
 }
+
+func (s *Store) integrity() integrity.Check {
+	return integrity.Check{Size: fileSize(s.path), Read: s.query}
+}
+
+// runCheck looks at what was too large for the start. A file that is damaged
+// takes nothing more.
+func (s *Store) runCheck(ctx context.Context) { s.integrity().Later(ctx, s.fail) }
 
 func (s *Store) size() uint64 {
 	return uint64(fileSize(s.path) + fileSize(s.path+"-wal") + s.journal.Size())

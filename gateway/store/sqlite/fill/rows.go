@@ -11,15 +11,15 @@ import (
 
 var (
 	insertEvents = conn.NewBulk(`INSERT INTO events
-(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys,sum) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 	insertDeliveries = conn.NewBulk(`INSERT INTO deliveries
 (seq,event,route,engine,workflow,input,key,state,claimed,due,
-attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process,gather) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process,sum,state_sum,gather) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 	// insertSucceeded is insertDeliveries for the usual end, of which most is
 	// always the same: to bind a value costs as much as to store it.
 	insertSucceeded = conn.NewBulk(`INSERT INTO deliveries
-(seq,event,route,engine,workflow,input,key,due,first_at,started,ended,process,
-state,claimed,attempt,throttled,run_id,outcome,message,output) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,3,0,1,0,'','succeeded','',NULL)")
+(seq,event,route,engine,workflow,input,key,due,first_at,started,ended,process,sum,state_sum,
+state,claimed,attempt,throttled,run_id,outcome,message,output) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,3,0,1,0,'','succeeded','',NULL)")
 	insertAttempts = conn.NewBulk(`INSERT OR REPLACE INTO attempts
 (delivery,number,started,ended,outcome,message,process) VALUES `, "(?,?,?,?,?,?,?)")
 )
@@ -28,6 +28,7 @@ state,claimed,attempt,throttled,run_id,outcome,message,output) VALUES `, "(?,?,?
 // until they are flushed.
 type rows struct {
 	events, values []driver.Value
+	sums           record.Summer
 	deliveries     []store.Delivery
 	// sources that the table has.
 	sources map[string]bool
@@ -75,9 +76,10 @@ func (r *rows) page(c *conn.Conn, p *record.Page) (vain int64, err error) {
 }
 
 func (r *rows) event(c *conn.Conn, e *record.Event) error {
-	ev := e.Event
+	ev, meta := e.Event, record.Meta(e.Event)
+	kept := store.StoredEvent{Seq: e.Seq, Event: ev, Revision: e.Revision, Deliveries: e.Deliveries, Conflict: e.Conflict}
 	r.events = append(r.events, e.Seq, ev.ID, ev.Source, ev.Type, ev.Subject, record.Micros(ev.Time), ev.ContentType,
-		record.Meta(ev), notNil(ev.Body), e.Revision, int64(e.Deliveries), e.Conflict, e.Digest[:], notNil(e.Keys))
+		meta, notNil(ev.Body), e.Revision, int64(e.Deliveries), e.Conflict, e.Digest[:], notNil(e.Keys), r.sums.Event(&kept, meta))
 	if r.sources[ev.Source] {
 		return nil
 	}
@@ -112,9 +114,9 @@ func (r *rows) flush(c *conn.Conn) error {
 	if err := insertEvents.Exec(c, r.events); err != nil {
 		return err
 	}
-	err := r.insert(c, insertSucceeded, true, appendSucceeded)
+	err := r.insert(c, insertSucceeded, true, r.appendSucceeded)
 	if err == nil {
-		err = r.insert(c, insertDeliveries, false, appendDelivery)
+		err = r.insert(c, insertDeliveries, false, r.appendDelivery)
 	}
 	r.clear()
 	return err
@@ -132,16 +134,16 @@ func (r *rows) insert(c *conn.Conn, into *conn.Bulk, usual bool, row func([]driv
 	return into.Exec(c, r.values)
 }
 
-func appendSucceeded(vals []driver.Value, d *store.Delivery) []driver.Value {
+func (r *rows) appendSucceeded(vals []driver.Value, d *store.Delivery) []driver.Value {
 	return append(vals, d.Seq, d.EventSeq, d.Route, d.Engine, d.Workflow, optional(d.Input), d.Key, record.Micros(d.Due),
-		record.Micros(d.FirstAttemptAt), record.Micros(d.Last.Started), record.Micros(d.Last.Ended), d.Last.Process)
+		record.Micros(d.FirstAttemptAt), record.Micros(d.Last.Started), record.Micros(d.Last.Ended), d.Last.Process, r.sums.Fixed(d), r.sums.State(d))
 }
 
-func appendDelivery(vals []driver.Value, d *store.Delivery) []driver.Value {
+func (r *rows) appendDelivery(vals []driver.Value, d *store.Delivery) []driver.Value {
 	a := &d.Last
 	return append(vals, d.Seq, d.EventSeq, d.Route, d.Engine, d.Workflow, optional(d.Input), d.Key, int64(d.State), d.Claimed,
 		record.Micros(d.Due), int64(d.Attempt), int64(d.Throttled), record.Micros(d.FirstAttemptAt), d.RunID,
-		record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process, d.Gather)
+		record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process, r.sums.Fixed(d), r.sums.State(d), d.Gather)
 }
 
 // collected finds a delivery that has not been flushed.
@@ -167,7 +169,7 @@ func (r *rows) change(c *conn.Conn, ch *store.Change) (found bool, err error) {
 		settle(d, ch)
 		return true, nil
 	}
-	n, err := update(c, ch)
+	n, err := update(c, ch, &r.sums)
 	return n > 0, err
 }
 

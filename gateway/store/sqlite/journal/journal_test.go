@@ -265,3 +265,31 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	}
 }
+
+// A segment is whole before its first record: one that has records and is
+// shorter has lost some.
+func TestCutOff(t *testing.T) {
+	dir := t.TempDir()
+	j := fresh(t, dir)
+	for range 9 {
+		put(t, j, strings.Repeat("a", 5000))
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "journal-000001")
+	for _, size := range []int64{segmentSize - block, 20000, 600} {
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		if _, got, err := reopen(t, dir, 0); err == nil || !strings.Contains(err.Error(), "its end is missing") {
+			t.Errorf("cut at %d: %d records, %v", size, len(got), err)
+		}
+	}
+	if err := os.WriteFile(path, make([]byte, 9000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := reopen(t, dir, 0); err != nil || len(got) > 0 {
+		t.Errorf("a segment that was being made: %d records, %v", len(got), err)
+	}
+}

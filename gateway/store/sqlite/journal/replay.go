@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -52,6 +53,9 @@ func (j *Journal) scan(s *segment, after uint64) (found []place, err error) {
 	data := make([]byte, s.size)
 	if _, err := s.file.ReadAt(data, 0); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", s.path, err)
+	}
+	if s.size < segmentSize && len(bytes.Trim(data, "\x00")) > 0 {
+		return nil, fmt.Errorf("journal %s: its end is missing: restore the folder", s.path) // it was whole before the first record
 	}
 	for at := 0; at+headerSize <= len(data); {
 		number, length, ok := j.parse(data[at:])

@@ -37,7 +37,10 @@ func Claim(c *conn.Conn, want store.Claim) (got store.Claimed, lost int, err err
 	}
 	for _, l := range found.lost {
 		if _, err := c.Exec("UPDATE deliveries SET state=4, ended=?2, outcome='permanent', message=?3 WHERE seq=?1",
-			l.seq, record.Micros(time.Now()), "its event cannot be read: "+l.cause.Error()); err != nil {
+			l.seq, record.Micros(time.Now()), "it or its event cannot be read: "+l.cause.Error()); err != nil {
+			return got, 0, err
+		}
+		if err := Seal(c, l.seq); err != nil {
 			return got, 0, err
 		}
 	}
@@ -55,13 +58,18 @@ func claimRows(c *conn.Conn, want store.Claim) (got claimed, err error) {
 	var found []*store.Delivery
 	sql, vals := claimSQL(want)
 	err = c.Query(sql, func(row []driver.Value) error {
-		found = append(found, Delivery(row))
+		d, err := Delivery(row)
+		if err != nil {
+			got.lost = append(got.lost, loss{d.Seq, err})
+			return nil
+		}
+		found = append(found, d)
 		return nil
 	}, vals...)
 	if err != nil {
 		return got, err
 	}
-	got.More = len(found) >= want.Limit
+	got.More = len(found)+len(got.lost) >= want.Limit
 	events := map[int64]*store.StoredEvent{}
 	size := 0
 	for _, d := range found {

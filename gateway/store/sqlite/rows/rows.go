@@ -4,6 +4,8 @@ package rows
 
 import (
 	"database/sql/driver"
+	"errors"
+	"fmt"
 
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
@@ -13,43 +15,86 @@ import (
 
 // What Event and Delivery read, of events and of deliveries d.
 const (
-	EventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict"
+	EventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,sum"
 	DeliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
-		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.gather"
+		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.sum,d.state_sum,d.gather"
 )
+
+// ErrDamaged: a row is not what was written: its disk has changed it.
+var ErrDamaged = errors.New("damaged on disk")
 
 // Event reads a row of EventColumns.
 func Event(row []driver.Value) (*store.StoredEvent, error) {
 	ev := &event.Event{
-		ID: row[1].(string), Source: row[2].(string), Type: row[3].(string), Subject: row[4].(string),
-		Time: record.Time(row[5].(int64)), ContentType: row[6].(string), Body: Blob(row[8]),
+		ID: text(row[1]), Source: text(row[2]), Type: text(row[3]), Subject: text(row[4]),
+		Time: record.Time(number(row[5])), ContentType: text(row[6]), Body: Blob(row[8]),
 	}
-	if err := record.ReadMeta(row[7].(string), ev); err != nil {
-		return nil, err
+	meta := text(row[7])
+	e := &store.StoredEvent{
+		Seq: number(row[0]), Event: ev, Revision: text(row[9]), Deliveries: int(number(row[10])), Conflict: number(row[11]) != 0,
 	}
-	return &store.StoredEvent{
-		Seq: row[0].(int64), Event: ev, Revision: row[9].(string), Deliveries: int(row[10].(int64)), Conflict: row[11].(int64) != 0,
-	}, nil
+	if !is(row[12], new(record.Summer).Event(e, meta)) {
+		return nil, fmt.Errorf("event at %s: %w", store.FormatID(e.Seq), ErrDamaged)
+	}
+	return e, record.ReadMeta(meta, ev)
 }
 
-// Delivery reads a row of DeliveryColumns.
-func Delivery(row []driver.Value) *store.Delivery {
+// Delivery reads a row of DeliveryColumns. It returns one that is damaged, too.
+func Delivery(row []driver.Value) (*store.Delivery, error) {
 	d := &store.Delivery{
-		Seq: row[0].(int64), EventSeq: row[1].(int64),
-		Route: row[2].(string), Engine: row[3].(string), Workflow: row[4].(string),
-		Input: Blob(row[5]), Key: row[6].(string), State: store.State(row[7].(int64)),
-		Claimed: row[8].(int64) != 0, Due: record.Time(row[9].(int64)),
-		Attempt: int(row[10].(int64)), Throttled: int(row[11].(int64)),
-		FirstAttemptAt: record.Time(row[12].(int64)), RunID: row[13].(string), Gather: row[20].(int64) != 0,
+		Seq: number(row[0]), EventSeq: number(row[1]),
+		Route: text(row[2]), Engine: text(row[3]), Workflow: text(row[4]),
+		Input: Blob(row[5]), Key: text(row[6]), State: store.State(number(row[7])),
+		Claimed: number(row[8]) != 0, Due: record.Time(number(row[9])),
+		Attempt: int(number(row[10])), Throttled: int(number(row[11])),
+		FirstAttemptAt: record.Time(number(row[12])), RunID: text(row[13]), Gather: number(row[22]) != 0,
 	}
 	d.Last = store.Attempt{
-		Number: d.Attempt, Started: record.Time(row[14].(int64)), Ended: record.Time(row[15].(int64)),
-		Outcome: row[16].(string), Message: row[17].(string), Output: Blob(row[18]), Process: row[19].(string),
+		Number: d.Attempt, Started: record.Time(number(row[14])), Ended: record.Time(number(row[15])),
+		Outcome: text(row[16]), Message: text(row[17]), Output: Blob(row[18]), Process: text(row[19]),
 	}
+	var sums record.Summer
+	sound := is(row[20], sums.Fixed(d)) && is(row[21], sums.State(d))
 	if !d.Last.Started.IsZero() && d.Last.Outcome == "" {
 		d.Last.Number++ // it has not ended, or a person ended it: d.Attempt does not count it
 	}
-	return d
+	if !sound {
+		return d, fmt.Errorf("delivery %s: %w", d.ID(), ErrDamaged)
+	}
+	return d, nil
+}
+
+// is tells whether a column has a checksum, or is of a time before there were
+// any.
+func is(column driver.Value, sum int64) bool {
+	n, ok := column.(int64)
+	return ok && (n == 0 || n == sum)
+}
+
+// number and text read columns. A damaged row may have anything in them, which
+// its checksum tells.
+func number(v driver.Value) int64 {
+	n, _ := v.(int64)
+	return n
+}
+
+func text(v driver.Value) string {
+	s, _ := v.(string)
+	return s
+}
+
+// Seal gives a delivery its checksums after a statement that changed a part of
+// it. One that was damaged is by then a dead letter, whose message tells that.
+func Seal(c *conn.Conn, seq int64) error {
+	var d *store.Delivery
+	err := c.Query("SELECT "+DeliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
+		d, _ = Delivery(row) // its checksum is not right yet
+		return nil
+	}, seq)
+	if err == nil && d != nil {
+		_, err = c.Exec("UPDATE deliveries SET sum=?, state_sum=? WHERE seq=?", new(record.Summer).Fixed(d), new(record.Summer).State(d), seq)
+	}
+	return err
 }
 
 // Blob reads a column that may be NULL.

@@ -140,6 +140,12 @@ CREATE INDEX starts_route ON starts (route, at)`,
 	`
 ALTER TABLE deliveries ADD COLUMN gather INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX deliveries_gathering ON deliveries (route) WHERE claimed = 0 AND gather = 1 AND state <= 2`,
+	// Checksums of rows; zero in those of before. That of a delivery is in two
+	// parts: what never changes, and the rest.
+	`
+ALTER TABLE events ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN state_sum INTEGER NOT NULL DEFAULT 0`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.

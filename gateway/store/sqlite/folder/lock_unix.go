@@ -1,4 +1,4 @@
-package sqlite
+package folder
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDir makes sure that one process uses the folder. The lock goes with the
+// Lock makes sure that one process uses the folder. The lock goes with the
 // process, however it ends.
-func lockDir(dir string) (*os.File, error) {
+func Lock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
