@@ -26,7 +26,7 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION
 # which is worth some percent. `make profile` makes it anew.
 PROFILE := cmd/gateway/gateway.pgo
 
-.PHONY: help build run test check licenses vuln dist dist-check format vet lint generated generate generate-python fmt fuzz \
+.PHONY: help build run test simulate check licenses vuln dist dist-check format vet lint generated generate generate-python fmt fuzz \
 	torture torture-quick torture-engines bench soak soak-quick profile clean \
 	plugins/grapheteria plugins/temporal test-grapheteria test-temporal
 
@@ -56,6 +56,9 @@ test: ## run all tests but test-grapheteria and test-temporal
 		(cd $$module && go test $(TESTFLAGS) ./...) || exit 1; \
 	done
 
+simulate: ## play thousands of histories of the gateway in simulated time; without -race, which is slow
+	go test -timeout 20m ./test/simulation
+
 # Its Python tests, then the installed program under the suite for all engines
 # and under a gateway.
 test-grapheteria: plugins/grapheteria ## test the Grapheteria engine, on the package from PyPI
@@ -69,7 +72,7 @@ test-temporal: ## test the engine temporal against Temporal's own server
 	cd plugins/temporal/servertest && go test -timeout 5m ./...
 
 check: TESTFLAGS = -race ## everything CI wants: format, vet, lint, generated files, all tests with -race, torture-quick, soak-quick
-check: format vet lint generated licenses vuln test torture-quick soak-quick test-grapheteria test-temporal
+check: format vet lint generated licenses vuln test simulate torture-quick soak-quick test-grapheteria test-temporal
 
 format: ## fail on files that are not gofmt'ed
 	@files=$$(gofmt -l .); \

@@ -220,6 +220,19 @@ func (m *memory) get(seq int64) row {
 	return r
 }
 
+// reset is what a person does to a delivery in the store.
+func (m *memory) reset(seq int64, state store.State) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rows[seq]
+	if was := r.State.Open(); was && !state.Open() {
+		m.open--
+	} else if state.Open() && !was {
+		m.open++
+	}
+	r.State, r.Claimed, r.Due = state, false, time.Now()
+}
+
 // all are copies of all rows, by age.
 func (m *memory) all() (rows []row) {
 	m.mu.Lock()

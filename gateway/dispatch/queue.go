@@ -195,7 +195,10 @@ func (d *Dispatcher) next(l *lane, now time.Time) (r *run) {
 	g := q.turn[0]
 	q.turn = q.turn[1:]
 	g.queued = false
-	if g.ready() {
+	if g.ready() && d.running[g.items[0].d.Seq] != nil {
+		g.items[0].d.Due = now.Add(pollTime) // discarded and retried: the former run ends first
+		d.offer(g)
+	} else if g.ready() {
 		it := g.items[0]
 		g.items[0] = nil
 		g.items = g.items[1:]

@@ -10,7 +10,9 @@ import (
 
 // A run of a route with a rate counts before it begins, and for good: the store
 // has its start on disk first. So the window is full after a restart if it was
-// before, and what makes the gateway crash is not run more often by that.
+// before, and what makes the gateway crash is not run more often by that. What
+// is written is when it begins at the latest: a start that was not on disk by
+// then is written once more.
 
 // Recall takes over what former processes have started. It is called before
 // the first plan is put in force.
@@ -63,19 +65,14 @@ func (d *Dispatcher) Held(route string) bool {
 // count counts a run by its route's rate, if it has one.
 func (r *run) count(now time.Time) {
 	if r.starts != nil {
-		r.counted = now
-		r.starts.Count(now)
+		r.start.Count(r.starts, now)
 	}
 }
 
 // uncount is for a run that has not begun after all.
 func (r *run) uncount() {
-	if r.counted.IsZero() {
-		return
-	}
-	r.starts.Drop(r.counted)
-	r.counted = time.Time{}
-	if r.first.Equal(r.started) {
+	r.start.Drop(r.starts)
+	if r.starts != nil && r.first.Equal(r.started) {
 		r.d.FirstAttemptAt = time.Time{}
 	}
 }
@@ -105,11 +102,11 @@ func (d *Dispatcher) launch(r *run) {
 	case r.item.discarded:
 		d.mu.Unlock()
 		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
-	case r.counted.IsZero() && !r.starts.Free(now):
+	case !r.start.Counts() && !r.starts.Free(now):
 		d.mu.Unlock()
 		d.back(r) // it ran before, and to run again it waits like any other
 	default:
-		if r.counted.IsZero() {
+		if !r.start.Counts() {
 			r.count(now)
 		}
 		c := d.counting(r)
@@ -121,7 +118,8 @@ func (d *Dispatcher) launch(r *run) {
 // counting is the change that makes a start count.
 func (d *Dispatcher) counting(r *run) *store.Change {
 	c := r.goesOn(store.Running)
-	c.Start = &store.Start{Route: r.d.Route, At: r.counted, Window: r.starts.Rate().Window}
+	c.Start = &store.Start{Route: r.d.Route}
+	c.Start.At, c.Start.Window = r.start.Latest(r.starts)
 	r.deadline = time.Time{} // a full disk may take its time, and that is not the run's
 	c.Committed = func() {
 		d.mu.Lock()
@@ -136,16 +134,17 @@ func (d *Dispatcher) counting(r *run) *store.Change {
 func (d *Dispatcher) begin(r *run) {
 	d.mu.Lock()
 	gone, unwanted := r.ended, r.item.discarded || r.item.unwanted
-	if !gone {
-		r.starts.Drop(r.counted)
-		r.count(time.Now())
-		r.arm(time.Now())
+	timely := gone || r.start.Begin(r.starts, time.Now())
+	if r.arm(time.Now()); !timely {
+		r.uncount()
 	}
 	d.mu.Unlock()
 	switch {
 	case gone:
 	case unwanted:
 		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
+	case !timely:
+		d.launch(r)
 	default:
 		d.call(r)
 	}

@@ -353,3 +353,35 @@ func TestRateAndASlowStore(t *testing.T) {
 		b.leftovers()
 	})
 }
+
+// Nor does it make more of them start in a window than may, when several have
+// been written at last, or after a restart.
+func TestRateIsKeptByASlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram()
+		c := noting(p)
+		b := newBench(t, one(p, Rule{Workflow: "r", Rate: pace.Rate{Count: 1, Window: time.Minute}}))
+		settle(time.Second)
+		b.store.stick(true)
+		for range 4 {
+			b.send("r", "")
+		}
+		settle(3*time.Minute + 30*time.Second)
+		b.store.stick(false)
+		settle(10 * time.Second)
+		expect(t, "when it goes on", c.starts("r", time.Second), []int{0})
+		b.restart()
+		settle(40 * time.Second)
+		expect(t, "less than a window later", c.starts("r", time.Second), []int{0})
+		settle(3 * time.Minute)
+		if most := c.most("r", time.Minute); most != 1 || len(c.starts("r", time.Second)) != 4 {
+			t.Errorf("%d in a minute: %v", most, c.starts("r", time.Second))
+		}
+		for _, r := range b.store.all() {
+			if r.State != store.Succeeded || r.Attempt != 1 {
+				t.Errorf("%+v", r)
+			}
+		}
+		b.leftovers()
+	})
+}

@@ -27,8 +27,8 @@ type run struct {
 	// first is when the delivery's first attempt began; cancelled since when
 	// this one has been asked to end.
 	first, started, deadline, cancelled time.Time
-	// counted is when it counts by the rate of its route; zero when it does not.
-	counted time.Time
+	// start counts by the rate of its route, among starts; nil without one.
+	start   pace.Start
 	starts  *pace.Starts
 	process string
 	// marked: the store knows that it goes on. waiting: for an answer; it has

@@ -229,3 +229,35 @@ func TestCancelOutlivesEngine(t *testing.T) {
 		})
 	}
 }
+
+// A delivery that a person discards and then retries runs anew once its former
+// run has ended, or has been given up, and not beside it.
+func TestRetriedWhileItsDiscardedRunEnds(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newProgram()
+			p.script = func(engine.Call, func(engine.Update)) {} // nor does it end when asked to
+			b := newBench(t, one(p, Rule{Workflow: "r", Strict: strict}))
+			settle(time.Second)
+			del := b.send("r", "")
+			settle(time.Second)
+			b.store.reset(del.Seq, store.Discarded)
+			b.Discard(del.Seq)
+			settle(time.Second)
+			p.mu.Lock()
+			p.script = nil
+			p.mu.Unlock()
+			b.store.reset(del.Seq, store.Pending)
+			b.Nudge("r")
+			settle(3 * time.Second)
+			if n := len(p.called()); n != 1 {
+				t.Errorf("strict %t: called %d times while it runs", strict, n)
+			}
+			settle(10 * time.Second)
+			if r := b.store.get(del.Seq); r.State != store.Succeeded || len(p.called()) != 2 {
+				t.Errorf("strict %t: %+v after %d calls", strict, r.Delivery, len(p.called()))
+			}
+			b.leftovers()
+		})
+	}
+}

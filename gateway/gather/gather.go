@@ -252,11 +252,9 @@ func (g *Gatherer) take(d *store.Delivery, now time.Time) {
 
 // join takes a delivery into the open group of its key.
 func (g *Gatherer) join(r *route, d *store.Delivery, now time.Time) {
-	rule := Rule{}
-	if r.rule != nil {
-		rule = *r.rule
-	}
-	if open := r.open[d.Key]; open != nil && !open.fits(rule, d) {
+	// Whether the route still gathers is not known while it is not in force.
+	alone := r.rule != nil && r.rule.Wait == 0
+	if open := r.open[d.Key]; open != nil && !open.fits(alone, d) {
 		g.end(r, d.Key)
 	}
 	if r.open[d.Key] == nil {

@@ -203,6 +203,53 @@ func TestReloads(t *testing.T) {
 
 // What gathered when its route did and is found after a restart, without a
 // debounce, runs alone.
+// What was on its way when its route was taken out waits with the others for
+// the route to return: no group of it ends meanwhile, not even of one.
+func TestRouteGoneOnTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(rule))
+		b.send("a")
+		b.send("a")
+		b.store.lag = time.Second
+		b.kill()
+		synctest.Wait() // the claim is on its way
+		b.reload(nil)
+		settle(2 * time.Second)
+		b.expect("while the route is gone")
+		b.reload(rules(rule))
+		settle(5 * time.Second)
+		b.expect("when it is back", "1 2")
+		b.leftovers()
+	})
+}
+
+// What a person takes out of a group leaves no trace: its time is that of the
+// others, as it is after a restart.
+func TestDiscardedMembersDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(rule))
+		b.send("a")
+		settle(4 * time.Second)
+		b.send("a")
+		settle(4 * time.Second)
+		newest := b.send("a")
+		settle(500 * time.Millisecond)
+		b.Discard(newest.Seq)
+		settle(600 * time.Millisecond)
+		b.expect("the pause of those that are left", "1 2")
+		oldest := b.send("b")
+		for range 3 {
+			settle(4 * time.Second)
+			b.send("b")
+			b.Discard(oldest.Seq)
+		}
+		settle(3900 * time.Millisecond)
+		b.expect("before they have taken too long", "1 2")
+		settle(200 * time.Millisecond)
+		b.expect("then", "1 2", "5 6 7")
+	})
+}
+
 func TestDebounceGoneWhileDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(rule))

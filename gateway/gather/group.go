@@ -28,10 +28,10 @@ type group struct {
 	first, last time.Time
 }
 
-// fits tells whether a delivery may join by the rule.
-func (g *group) fits(r Rule, d *store.Delivery) bool {
+// fits tells whether a delivery may join; alone: each makes a group of its own.
+func (g *group) fits(alone bool, d *store.Delivery) bool {
 	most := MaxMembers
-	if r.Wait == 0 {
+	if alone {
 		most = 1
 	}
 	return len(g.members) < most && (len(g.members) == 0 || g.bytes+d.Event.MemberSize() <= MaxBytes)
@@ -68,7 +68,10 @@ func (g *group) find(seq int64) int {
 	return slices.IndexFunc(g.members, func(d *store.Delivery) bool { return d.Seq == seq })
 }
 
-func (g *group) remove(i int) {
+func (g *group) remove(i int, now time.Time) {
 	g.bytes -= g.members[i].Event.MemberSize()
 	g.members = slices.Delete(g.members, i, i+1)
+	if n := len(g.members); n > 0 {
+		g.first, g.last = arrival(g.members[0], now), arrival(g.members[n-1], now)
+	}
 }

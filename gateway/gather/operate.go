@@ -26,7 +26,7 @@ func (g *Gatherer) Discard(seq int64) {
 	}
 	group := r.open[key]
 	g.weigh(r, group.members[i], -1)
-	if group.remove(i); len(group.members) == 0 {
+	if group.remove(i, time.Now()); len(group.members) == 0 {
 		delete(r.open, key)
 	}
 	g.signal()

@@ -25,7 +25,7 @@ type state struct {
 // advance fires what is due of one schedule and tells when to come back.
 func (r *Runner) advance(ctx context.Context, s *Schedule) time.Duration {
 	// Without its monotonic part: slots are moments of the wall clock.
-	now := r.now().Round(0)
+	now := r.Now().Round(0)
 	st, err := r.begin(ctx, s, now)
 	if err != nil {
 		r.warn(ctx, "schedule not started", err, zap.String("schedule", s.Name()))

@@ -65,7 +65,7 @@ func (r *Runner) change(ctx context.Context, name string, do func(*Schedule, *st
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	now := r.now().Round(0)
+	now := r.Now().Round(0)
 	st, err := r.begin(ctx, s, now)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (r *Runner) Trigger(ctx context.Context, name string) (store.Receipt, error
 		return store.Receipt{}, err
 	}
 	st, _ := r.known(name)
-	now := r.now().Round(0)
+	now := r.Now().Round(0)
 	ev := s.event(now, st.pos.Last)
 	// No slot's id: a slot that comes at this very moment is another event.
 	ev.ID = name + "!" + now.UTC().Format(time.RFC3339Nano)
@@ -153,7 +153,7 @@ func (r *Runner) Status(n int) []Status {
 			Owed: len(st.owed), Skipped: st.skipped, Missed: st.given,
 		}
 		if !all[i].Paused {
-			all[i].Next = s.Firings(later(r.now().Add(-s.spec.Jitter), st.cursor), n)
+			all[i].Next = s.Firings(later(r.Now().Add(-s.spec.Jitter), st.cursor), n)
 		}
 	}
 	return all

@@ -229,7 +229,7 @@ func TestClockIsSet(t *testing.T) {
 			d, s, c := &desk{}, &sink{}, &clock{}
 			d.set(compile(t, Spec{Name: "s", Every: 10 * time.Minute, Missed: missed}))
 			r := New(d.get, s, nop())
-			r.now = c.now
+			r.Now = c.now
 			stop := run(t, r)
 			defer stop()
 			pass(11 * time.Minute)
@@ -260,7 +260,7 @@ func TestClockWasFarAhead(t *testing.T) {
 		c.off.Store(int64(72 * time.Hour))
 		d.set(compile(t, Spec{Name: "s", Every: 10 * time.Minute}))
 		r := New(d.get, s, nop())
-		r.now = c.now
+		r.Now = c.now
 		stop := run(t, r)
 		defer stop()
 		pass(11 * time.Minute)

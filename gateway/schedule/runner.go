@@ -41,10 +41,13 @@ const (
 
 // Runner fires the schedules of the current configuration.
 type Runner struct {
+	// Now is the wall clock, which may jump: time.Now, unless it is set before the
+	// runner is used.
+	Now func() time.Time
+
 	schedules func() []*Schedule
 	sink      Sink
 	log       *zap.Logger
-	now       func() time.Time
 	wake      chan struct{}
 
 	// turning is held by whoever changes how far schedules have come: a turn, or
@@ -59,7 +62,7 @@ type Runner struct {
 // New makes a runner. The schedules are asked for anew at every turn.
 func New(schedules func() []*Schedule, sink Sink, log *zap.Logger) *Runner {
 	return &Runner{
-		schedules: schedules, sink: sink, log: log, now: time.Now, wake: make(chan struct{}, 1), states: map[string]*state{},
+		schedules: schedules, sink: sink, log: log, Now: time.Now, wake: make(chan struct{}, 1), states: map[string]*state{},
 	}
 }
 
@@ -82,7 +85,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-r.wake:
 		case <-timer.C:
 		}
-		timer.Reset(r.turn(ctx))
+		began := time.Now()
+		wait := r.turn(ctx)
+		timer.Reset(wait - time.Since(began)) // what it tells was true when it began
 	}
 }
 

@@ -27,7 +27,9 @@ type sink struct {
 	body  []string
 	at    []time.Time
 	last  map[string]store.Position
-	seen  map[string]bool
+	// lag is how long it takes to keep something.
+	lag  time.Duration
+	seen map[string]bool
 	// open are events with deliveries that have not ended; all: every one has.
 	open map[string]bool
 	all  bool
@@ -76,6 +78,7 @@ func (s *sink) Positions(context.Context) ([]store.Position, error) {
 }
 
 func (s *sink) KeepPosition(_ context.Context, p store.Position) error {
+	time.Sleep(s.lag)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -197,6 +200,24 @@ func TestFiresAtTheSlot(t *testing.T) {
 		got := r.Status(1)[0]
 		if got.Name != "five" || got.Timing != "*/5 * * * * UTC" || got.Last.Minute() != 10 || got.Next[0].At.Minute() != 15 {
 			t.Errorf("status %+v", got)
+		}
+	})
+}
+
+// However long a turn takes, the next slot fires when it is due.
+func TestASlowTurnMakesNoSlotLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s := &desk{}, &sink{lag: 7 * time.Second}
+		d.set(compile(t, Spec{Name: "s", Every: 10 * time.Second}))
+		pass(time.Second)
+		_, stop := start(t, d, s)
+		defer stop()
+		pass(20 * time.Second)
+		wants(t, s, "s@2000-01-01T00:00:10Z", "s@2000-01-01T00:00:20Z")
+		for i, at := range s.at {
+			if at.Second()%10 != 0 {
+				t.Errorf("firing %d was late: %s", i, at)
+			}
 		}
 	})
 }

@@ -72,6 +72,55 @@ func (s *Starts) Drop(at time.Time) {
 	}
 }
 
+// leadTime is how long a start may take to be on disk, at first.
+const leadTime = 100 * time.Millisecond
+
+// Start is one run's part in them: it counts while it is being written, and
+// then from when it begins. The zero value does not count.
+type Start struct {
+	at time.Time
+	// lead is how long it may take to be written, if not leadTime.
+	lead time.Duration
+}
+
+// Counts tells whether it does.
+func (s *Start) Counts() bool { return !s.at.IsZero() }
+
+// Count counts it among all.
+func (s *Start) Count(all *Starts, now time.Time) {
+	s.at = now
+	all.Count(now)
+}
+
+// Drop uncounts it, if it counts.
+func (s *Start) Drop(all *Starts) {
+	if s.Counts() {
+		all.Drop(s.at)
+		s.at = time.Time{}
+	}
+}
+
+// Latest is when it begins at the latest, which is what is written: after a
+// restart nothing counts for less than it was. Starts that are older than that
+// by window need not be kept; if it begins at once, no others count any more.
+func (s *Start) Latest(all *Starts) (at time.Time, window time.Duration) {
+	lead := max(leadTime, s.lead)
+	return s.at.Add(lead), all.rate.Window + lead
+}
+
+// Begin counts it from now on. It may not begin, and does not count any more,
+// when it was written too late, or others have begun meanwhile.
+func (s *Start) Begin(all *Starts, now time.Time) bool {
+	latest, _ := s.Latest(all)
+	s.lead = 2 * now.Sub(s.at) // the next time: or a slow disk would never be in time
+	s.Drop(all)
+	if now.After(latest) || !all.Free(now) {
+		return false
+	}
+	s.Count(all, now)
+	return true
+}
+
 // Last start; zero without one.
 func (s *Starts) Last() (at time.Time) {
 	if n := len(s.at); n > 0 {

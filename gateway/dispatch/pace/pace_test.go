@@ -62,3 +62,29 @@ func TestRecall(t *testing.T) {
 		t.Error("no rate is a rate")
 	}
 }
+
+// What is written of a start is not earlier than it begins, however long that
+// takes, and makes nobody forget what still counts.
+func TestStartIsWritten(t *testing.T) {
+	begin := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	all := &Starts{}
+	all.Keep(Rate{Count: 3, Window: time.Minute})
+	all.Count(begin)
+	now := begin.Add(30 * time.Second)
+	var s Start
+	for _, took := range []time.Duration{10 * time.Second, 15 * time.Second} {
+		s.Count(all, now)
+		at, window := s.Latest(all)
+		if at.Before(now.Add(leadTime)) || at.Add(-window).After(now.Add(-time.Minute)) {
+			t.Errorf("at %v: written as of %v, for %v", now.Sub(begin), at.Sub(begin), window)
+		}
+		timely := !now.Add(took).After(at)
+		now = now.Add(took)
+		if began := s.Begin(all, now); began != timely || s.Counts() != timely {
+			t.Errorf("at %v: began %t, want %t", now.Sub(begin), began, timely)
+		}
+	}
+	if !s.Counts() || !all.Last().Equal(now) {
+		t.Errorf("it never began: %+v of %+v", s, all)
+	}
+}

@@ -136,6 +136,41 @@ func retryHistory(t *testing.T, open Opener) {
 	}
 }
 
+// An attempt that goes on, or that a person ended, has its number.
+func attemptUnderWay(t *testing.T, open Opener) {
+	s, shut := open(t, Options{})
+	defer shut()
+	d := one(t, s)
+	expect := func(when string, want ...int) {
+		t.Helper()
+		got, attempts, err := s.Delivery(ctx, d.Seq)
+		var numbers []int
+		for _, a := range attempts {
+			numbers = append(numbers, a.Number)
+		}
+		if err != nil || !slices.Equal(numbers, want) || got.Last.Number != want[len(want)-1] {
+			t.Errorf("%s: attempts %v, want %v, the last is %+v, %v", when, numbers, want, got.Last, err)
+		}
+	}
+	begun := func(n int) store.Attempt { return store.Attempt{Number: n, Started: attempt(n, "").Started} }
+	record(&store.Change{Delivery: d, State: store.Running, Claimed: true, Attempt: begun(1)}, s)
+	expect("the first goes on", 1)
+	record(&store.Change{Delivery: d, Attempts: 1, Attempt: attempt(1, "retryable"), AttemptEnded: true}, s)
+	expect("it has failed", 1)
+	record(&store.Change{Delivery: d, State: store.Waiting, Claimed: true, Attempts: 1, Attempt: begun(2)}, s)
+	expect("the second waits", 1, 2)
+	if _, err := s.Discard(ctx, d.Seq); err != nil {
+		t.Fatal(err)
+	}
+	expect("a person ended it", 1, 2)
+	if _, err := s.Retry(ctx, d.Seq); err != nil {
+		t.Fatal(err)
+	}
+	again := attempt(2, "succeeded")
+	record(&store.Change{Delivery: d, State: store.Succeeded, Attempts: 2, Attempt: again, AttemptEnded: true}, s)
+	expect("in the end", 1, 2)
+}
+
 func deadEmits(t *testing.T, open Opener) {
 	var k taker
 	s, shut := open(t, Options{Taker: &k})

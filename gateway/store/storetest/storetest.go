@@ -74,6 +74,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"claim bounded by bytes": claimBytes,
 		"outcome":                outcome,
 		"retry keeps history":    retryHistory,
+		"attempt under way":      attemptUnderWay,
 		"dead emits":             deadEmits,
 		"settled stays settled":  settled,
 		"retry and discard":      operate,
