@@ -104,25 +104,39 @@ type Gateway struct {
 // starts nothing. Mistakes in the configuration come back as config.Problems.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{opts: o, log: o.Log, started: time.Now(), env: expr.New(), hooks: webhook.NewRegistry(), live: live.New()}
-	file, problems := config.Load(o.ConfigPath, config.Options{Generate: true})
-	doc := file
-	if len(o.Refused) > 0 {
-		doc, problems = history.LastGood(context.Background(), o.Folder, o.ConfigPath, config.Options{Generate: true})
-		g.lastGood.Store(true)
-	}
+	file, snap, problems := g.begin()
 	if problems.Failed() {
 		return nil, problems
 	}
-	snap, more := g.compile(doc)
-	if problems = append(problems, more...); problems.Failed() {
-		return nil, problems
-	}
-	if err := g.open(doc); err != nil {
+	if err := g.open(snap.doc); err != nil {
 		return nil, err
 	}
 	g.current.Store(snap)
-	g.assemble(file, doc)
+	g.assemble(file, snap.doc)
 	return g, nil
+}
+
+// begin compiles the file, or what is in force in its place.
+func (g *Gateway) begin() (file *config.Document, snap *snapshot, problems config.Problems) {
+	defer g.ease()()
+	file, problems = config.Load(g.opts.ConfigPath, config.Options{Generate: true})
+	doc := file
+	if len(g.opts.Refused) > 0 {
+		doc, problems = history.LastGood(context.Background(), g.opts.Folder, g.opts.ConfigPath, config.Options{Generate: true})
+		g.lastGood.Store(true)
+	}
+	if problems.Failed() {
+		return nil, nil, problems
+	}
+	snap, more := g.compile(doc)
+	return file, snap, append(problems, more...)
+}
+
+func (g *Gateway) ease() (back func()) {
+	if g.opts.Ease == nil {
+		return func() {}
+	}
+	return g.opts.Ease()
 }
 
 // open opens the store and binds the listeners, all or nothing.
@@ -243,6 +257,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 
 // bringUp starts the engines of the first snapshot and puts it in force.
 func (g *Gateway) bringUp(ctx context.Context) error {
+	defer g.ease()()
 	doc, problems, err := g.laid(ctx, g.current.Load().doc)
 	if err != nil {
 		return err

@@ -44,9 +44,7 @@ func (g *Gateway) reload(ctx context.Context, reason string, whole bool) (api.Re
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(g.running, cancel)()
-	if g.opts.Ease != nil {
-		defer g.opts.Ease()()
-	}
+	defer g.ease()()
 	old := g.current.Load()
 	doc, problems := g.read(old, whole)
 	snap, problems := g.prepare(ctx, old, doc, problems)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,7 +67,6 @@ func (a *app) run(ctx context.Context, f runFlags) error {
 		}
 	}
 	memory := process.TuneMemory()
-	started := sync.OnceFunc(memory.Ease())
 	log, err := a.logger(f)
 	if err != nil {
 		return err
@@ -83,10 +81,7 @@ func (a *app) run(ctx context.Context, f runFlags) error {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	version := currentBuild().Version
-	o := gateway.Options{ConfigPath: path, Log: log, Version: version, Ease: memory.Ease, Ready: func() {
-		started()
-		a.notify("READY=1")
-	}}
+	o := gateway.Options{ConfigPath: path, Log: log, Version: version, Ease: memory.Ease, Ready: func() { a.notify("READY=1") }}
 	if f.lastGood != inFile {
 		o.Folder = f.lastGood
 	}

@@ -14,7 +14,7 @@ import (
 // The gateway holds little and makes garbage with every event: Go's own rule,
 // a heap of twice what is in use, would collect some ten times a second. So the
 // heap may be five times as large, up to usual. Beyond that it has no more than
-// roomy, or half, above what is in use: else what strangers make it hold for
+// roomy, or half, thrice roomy at most, above what is in use: else what strangers make it hold for
 // a moment would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
 const (
 	collectAt = 400 // percent
@@ -88,7 +88,7 @@ func (m *Memory) limit(before int64) int64 {
 }
 
 // limitFor is how much may be taken with so much in use.
-func limitFor(used int64) int64 { return max(used+max(roomy, used/2), usual) }
+func limitFor(used int64) int64 { return max(used+min(max(roomy, used/2), 3*roomy), usual) }
 
 // inUse is what the latest collection found in use.
 func inUse() (sum int64) {
