@@ -14,8 +14,8 @@ import (
 // The gateway holds little and makes garbage with every event: Go's own rule,
 // a heap of twice what is in use, would collect some ten times a second. So the
 // heap may be five times as large, up to usual. Beyond that it has no more than
-// roomy, or half, thrice roomy at most, above what is in use: else what strangers make it hold for
-// a moment would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
+// half of what is in use above that, and between roomy and thrice roomy: else
+// what strangers make it hold for a moment would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
 const (
 	collectAt = 400 // percent
 	usual     = 96 << 20
