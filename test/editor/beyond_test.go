@@ -20,7 +20,7 @@ func beyond(name string) (why string) {
 			"webhook-none-secrets", "webhook-same-path",
 		}},
 		{"it is about how large something is, not about how it looks", []string{
-			"backoff-bad", "cloudevents-origins", "duration-too-large", "max-body-too-large", "schedule-every-zero", "webhook-rate-bad", "route-rate-bad",
+			"backoff-bad", "cloudevents-origins", "debounce-times", "duration-too-large", "max-body-too-large", "schedule-every-zero", "webhook-rate-bad", "route-rate-bad",
 		}},
 		{"a secret is judged by what it is", []string{
 			"secret-control-character", "secret-empty", "secret-list-empty", "secret-literal-alias", "secret-placeholder", "secret-shell-style", "secret-short",
