@@ -3,10 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
@@ -30,6 +32,7 @@ func (s *Store) query(ctx context.Context, query string, args []any, each func([
 		return err
 	}
 	defer rows.Close()
+	defer func() { err = errors.Join(err, conn.Damaged(recover())) }()
 	columns, err := rows.Columns()
 	if err != nil {
 		return err

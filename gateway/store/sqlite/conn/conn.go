@@ -7,7 +7,10 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
+	"runtime"
+	"strings"
 )
 
 // Conn is a connection for one goroutine at a time, used without database/sql in between: the
@@ -86,7 +89,25 @@ func (c *Conn) Exec(sql string, vals ...driver.Value) (int64, error) {
 	return r.RowsAffected()
 }
 
-// Query calls each with every row. The slice is reused from row to row.
+// ErrDamaged: what is read is not what was written: its disk has changed it.
+var ErrDamaged = errors.New("damaged on disk")
+
+// Damaged is what a panic says that a value of another kind than its column's, or
+// of another length, has caused; nil for none. Any other goes on.
+func Damaged(p any) error {
+	if p == nil {
+		return nil
+	}
+	err, ok := p.(runtime.Error)
+	if _, kind := p.(*runtime.TypeAssertionError); kind || ok && strings.Contains(err.Error(), "cannot convert slice") {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	panic(p)
+}
+
+// Query calls each with every row. The slice is reused from row to row. Each may
+// take the kinds of the values for granted: where the disk has changed one, the
+// error is ErrDamaged.
 func (c *Conn) Query(sql string, each func(row []driver.Value) error, vals ...driver.Value) (err error) {
 	s, err := c.stmt(sql)
 	if err != nil {
@@ -97,6 +118,9 @@ func (c *Conn) Query(sql string, each func(row []driver.Value) error, vals ...dr
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
+	defer func() {
+		err = errors.Join(err, Damaged(recover()))
+	}()
 	row := make([]driver.Value, len(rows.Columns()))
 	for {
 		if err := rows.Next(row); errors.Is(err, io.EOF) {

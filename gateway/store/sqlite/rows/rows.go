@@ -4,7 +4,6 @@ package rows
 
 import (
 	"database/sql/driver"
-	"errors"
 	"fmt"
 
 	"github.com/event-gateway/gateway/gateway/event"
@@ -20,8 +19,8 @@ const (
 		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.sum,d.state_sum,d.gather"
 )
 
-// ErrDamaged: a row is not what was written: its disk has changed it.
-var ErrDamaged = errors.New("damaged on disk")
+// ErrDamaged: a row is not what was written.
+var ErrDamaged = conn.ErrDamaged
 
 // Event reads a row of EventColumns.
 func Event(row []driver.Value) (*store.StoredEvent, error) {
