@@ -11,7 +11,7 @@ import (
 )
 
 // mergeChunk bounds the keys that are moved in one transaction.
-const mergeChunk = 512
+const mergeChunk = 4096
 
 var insertKeys = conn.NewBulk("INSERT OR REPLACE INTO keys (key,digest,event) VALUES ", "(?,?,?)")
 
