@@ -50,12 +50,17 @@ func (f *fakeStream) Send(m *enginev1.RunResponse) error {
 	return nil
 }
 
-// connect opens a stream to s. Call it in a synctest bubble.
-func connect(s *service) *fakeStream {
+func newFakeStream() *fakeStream {
 	f := &fakeStream{
 		in: make(chan *enginev1.RunRequest), out: make(chan *enginev1.RunUpdate, 64), done: make(chan struct{}),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
+	return f
+}
+
+// connect opens a stream to s. Call it in a synctest bubble.
+func connect(s *service) *fakeStream {
+	f := newFakeStream()
 	go func() {
 		defer close(f.done)
 		_ = s.Run(f)

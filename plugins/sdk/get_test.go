@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -111,6 +113,41 @@ func TestRunMovesToAStreamThatWasThereBefore(t *testing.T) {
 		second.cancelRun("k")
 		want(t, second.heard(), "k retryable cancelled by the gateway: a test")
 	})
+}
+
+// And so may what it says on the new one: of a cancelled run, and of one that
+// had its answer, it must hear all the same.
+func TestCommandsBeforeTheOldStreamsEnd(t *testing.T) {
+	tests := []struct {
+		name   string
+		engine Engine
+		say    func(second *fakeStream)
+		want   string
+	}{
+		{"cancel", &durable{}, func(f *fakeStream) { f.cancelRun("k") }, "k retryable cancelled by the gateway: a test"},
+		{"answer", asker{}, func(f *fakeStream) { f.answer("k", "true") }, "k succeeded true"},
+	}
+	for _, tt := range tests {
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, broken and known to be: %t", tt.name, known), func(t *testing.T) {
+				serve(t, tt.engine, func(t *testing.T, s *service) {
+					first := newFakeStream()
+					defer first.cancel()
+					old := s.runs.open(first)
+					s.handle(old, &enginev1.Command{Command: &enginev1.Command_Start{Start: &enginev1.Start{Key: "k"}}})
+					synctest.Wait()
+					if known {
+						first.cancel()
+					}
+					second := connect(s)
+					defer second.drop()
+					tt.say(second)
+					s.runs.end(old)
+					want(t, second.heard(), tt.want)
+				})
+			})
+		}
+	}
 }
 
 func TestAnswerAfterRestart(t *testing.T) {

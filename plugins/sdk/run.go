@@ -110,15 +110,16 @@ func (r *run) asked() {
 	}
 }
 
-// answer hands an answer to the run that waits for it. It tells whether there
+// answer hands an answer from st to the run that waits for it. It tells whether there
 // is a run; one that doesn't wait has had its answer.
-func (rs *runs) answer(key string, input []byte) bool {
+func (rs *runs) answer(st *stream, key string, input []byte) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	r := rs.live[key]
 	if r == nil {
 		return false
 	}
+	rs.move(r, st)
 	if r.answers != nil {
 		select {
 		case r.answers <- input:

@@ -113,10 +113,7 @@ func (rs *runs) start(st *stream, r *run, do work) {
 
 // again is called with rs.mu held.
 func (rs *runs) again(old *run, st *stream, start func()) {
-	if old.out != st {
-		old.out.left(1)
-		rs.attach(old, st)
-	}
+	rs.move(old, st)
 	if old.stopping {
 		old.next = start
 		return
@@ -138,6 +135,17 @@ func (rs *runs) attach(r *run, st *stream) {
 	if st != nil {
 		st.pending.Add(1)
 	}
+}
+
+// move makes st, on which a command for r came, the stream that hears of r:
+// whoever gives commands must learn what they did, and the stream of before may
+// be broken without our knowing yet. It is called with rs.mu held.
+func (rs *runs) move(r *run, st *stream) {
+	if r.out == st || st.over() {
+		return
+	}
+	r.out.left(1)
+	rs.attach(r, st)
 }
 
 // finish sends how the run ended, unless the key was started again meanwhile:
@@ -170,11 +178,12 @@ func (r *run) halt(cause error) {
 	r.cancel(cause)
 }
 
-// stopKey cancels the run with this key, if there is one.
-func (rs *runs) stopKey(key string, cause error) {
+// stopKey cancels the run with this key, if there is one, for st.
+func (rs *runs) stopKey(st *stream, key string, cause error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if r := rs.live[key]; r != nil {
+		rs.move(r, st)
 		r.halt(cause)
 	}
 }

@@ -38,9 +38,9 @@ func (s *service) handle(st *stream, m *enginev1.Command) {
 		if m.Cancel.Reason != "" {
 			cause += ": " + m.Cancel.Reason
 		}
-		s.runs.stopKey(m.Cancel.Key, errors.New(cause))
+		s.runs.stopKey(st, m.Cancel.Key, errors.New(cause))
 	case *enginev1.Command_Answer:
-		if !s.runs.answer(m.Answer.Key, m.Answer.Input) {
+		if !s.runs.answer(st, m.Answer.Key, m.Answer.Input) {
 			s.runs.start(st, answeredRun(m.Answer), s.answer)
 		}
 	}
