@@ -22,7 +22,7 @@ func matrix() []trial.Trial {
 	return []trial.Trial{
 		{Name: "T1", Title: "SIGKILL under load", Promises: "P1 P2 P3 P15", Figures: times(10, 300, 10000), Run: trials.Kill},
 		{Name: "T2", Title: "the power goes", Promises: "P1 P2 P3 P4", Figures: times(200, 1000, 50000), Run: power.Lose},
-		{Name: "T3", Title: "a sync fails", Promises: "P1 P2 P10", Figures: times(30, 80, 2000), Run: trials.Sync},
+		{Name: "T3", Title: "a sync fails", Promises: "P1 P2 P10", Figures: times(60, 400, 4000), Run: trials.Sync},
 		{Name: "T4", Title: "the disk is full", Promises: "P1 P2 P10", Figures: times(4, 20, 500), Run: trials.Full},
 		{Name: "T5", Title: "files are damaged", Promises: "P2 P7", Figures: times(100, 500, 20000), Run: damage.Flip},
 		{Name: "T11", Title: "engines crash, in each way", Promises: "P8", Figures: times(4, 50, 10000), Run: trials.Joined{

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -29,7 +30,8 @@ type Trial struct {
 	Run     func(*Bench) error
 }
 
-// Bench is what a trial works with, and where its figures go.
+// Bench is what a trial works with, and where its figures go. Problem, Recovered
+// and Audit may be called from many goroutines.
 type Bench struct {
 	// Times is how often to try.
 	Times int
@@ -40,6 +42,7 @@ type Bench struct {
 	Self string
 	Rand *rand.Rand
 	Log  func(format string, args ...any)
+	mu   sync.Mutex
 	Result
 }
 
@@ -62,11 +65,45 @@ type Result struct {
 
 // Problem reports that a promise was broken; the trial goes on.
 func (b *Bench) Problem(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.Problems = append(b.Problems, fmt.Sprintf(format, args...))
 }
 
 // Recovered notes how long a gateway took to be ready.
-func (b *Bench) Recovered(took time.Duration) { b.Slowest = max(b.Slowest, took) }
+func (b *Bench) Recovered(took time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Slowest = max(b.Slowest, took)
+}
+
+// Each does something b.Times, so many at once, and counts how often it was
+// done; n begins with 0. After an error nothing more is begun.
+func (b *Bench) Each(atOnce int, do func(n int) error) error {
+	var all sync.WaitGroup
+	var next int
+	var failed error
+	for range atOnce {
+		all.Go(func() {
+			for {
+				b.mu.Lock()
+				n, over := next, next >= b.Times || failed != nil
+				next++
+				b.mu.Unlock()
+				if over {
+					return
+				}
+				err := do(n)
+				b.mu.Lock()
+				failed = errors.Join(failed, err)
+				b.Tried++
+				b.mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return failed
+}
 
 // Site makes a gateway's folder.
 func (b *Bench) Site(name, yaml string) (*site.Site, error) {
@@ -79,12 +116,10 @@ func (b *Bench) Audit(s *site.Site, acked map[string]time.Time) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	b.Acked += len(acked)
+	b.count(ledger.Audit{Acknowledged: len(acked)})
 	for _, route := range []string{"any", "ordered"} {
 		a := ledger.Count(notes, route, acked)
-		b.Lost += a.Lost
-		b.SameKey += a.SameKey
-		b.OtherKey += a.OtherKey
+		b.count(ledger.Audit{Lost: a.Lost, SameKey: a.SameKey, OtherKey: a.OtherKey})
 		if a.Lost > 0 || a.OtherKey > 0 {
 			b.Problem("route %s: %s", route, a)
 		}
@@ -96,6 +131,16 @@ func (b *Bench) Audit(s *site.Site, acked map[string]time.Time) error {
 		b.Problem("route ordered: %d runs out of order, the first: %s", len(wrong), wrong[0])
 	}
 	return nil
+}
+
+// count adds to the figures.
+func (b *Bench) count(a ledger.Audit) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Acked += a.Acknowledged
+	b.Lost += a.Lost
+	b.SameKey += a.SameKey
+	b.OtherKey += a.OtherKey
 }
 
 // Do runs a trial. seed and name make its random numbers.

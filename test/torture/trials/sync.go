@@ -5,7 +5,9 @@ package trials
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,33 +17,41 @@ import (
 	"github.com/event-gateway/gateway/test/torture/trial"
 )
 
-// Sync has each sync call of a new gateway's life fail in turn, once or from
-// then on. It acknowledges nothing more, ends, and says so; the next one goes
-// on from what is on disk.
+// failing is how many gateways fail at once: they wait for their disk and their
+// senders most of the time.
+const failing = 6
+
+// Sync has each sync call of a new gateway's life fail, once and, in another
+// life, from then on. The gateway acknowledges nothing more, ends, and says so;
+// the next one goes on from what is on disk.
 func Sync(b *trial.Bench) error {
+	var mu sync.Mutex
 	at := map[tracer.Step]int{}
-	for n := 1; n <= b.Times; n++ {
-		step, err := failedSync(b, n, n%2 == 0)
+	err := b.Each(failing, func(n int) error {
+		call, sticky := n/2+1, n%2 == 1
+		step, err := failedSync(b, fmt.Sprint("sync-", n), call, sticky)
 		if err != nil {
-			return fmt.Errorf("sync call %d: %w", n, err)
+			return fmt.Errorf("sync call %d, sticky %v: %w", call, sticky, err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		at[step]++
-		b.Tried++
-	}
-	b.Extra = fmt.Sprint("failed syncs by step: ", at)
-	return nil
+		return nil
+	})
+	b.Extra = fmt.Sprintf("the first %d sync calls, each once and from then on; failed by step: %v", b.Times/2, at)
+	return err
 }
 
 // notices is within what a gateway must have ended, slowSync what it may take
 // for each sync before.
 const notices, slowSync = 5 * time.Second, 20 * time.Millisecond
 
-func failedSync(b *trial.Bench, n int, sticky bool) (at tracer.Step, err error) {
-	s, err := b.Site(fmt.Sprint("sync-", n), site.Config)
+func failedSync(b *trial.Bench, name string, n int, sticky bool) (at tracer.Step, err error) {
+	s, err := b.Site(name, site.Config)
 	if err != nil {
 		return "", err
 	}
-	defer s.End()
+	defer func() { s.End(); err = errors.Join(err, os.RemoveAll(s.Dir)) }() // thousands of stores fill a disk
 	load := site.NewLoad(s, 64)
 	load.Go(2)
 	defer load.Stop()
@@ -54,7 +64,7 @@ func failedSync(b *trial.Bench, n int, sticky bool) (at tracer.Step, err error) 
 	case err != nil:
 		return "", err
 	case r.Fired == nil:
-		return "", errors.New("was never made")
+		return "", fmt.Errorf("was never made; the gateway ended with code %d:\n%s", l.Code(), l.Said())
 	case l.Code() <= 0 || l.Code() >= 128:
 		b.Problem("sync call %d (%s): the gateway ended with code %d:\n%s", n, *r.Fired, l.Code(), l.Said())
 	}
