@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // openFlags: a FIFO must not make the open wait for a writer.
@@ -26,6 +28,24 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// pipeAbove is a pipe whose writing end has a higher number than a program's
+// descriptor. Before it executes the program by that number, a child that Go has
+// forked may put something else at one of the numbers above the highest that it
+// was given: that must not be the program's.
+func pipeAbove(b *Binary) (r, w *os.File, err error) {
+	r, w, err = os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer w.Close()
+	fd, err := unix.FcntlInt(w.Fd(), unix.F_DUPFD_CLOEXEC, int(b.file.Fd())+1)
+	if err != nil {
+		_ = r.Close()
+		return nil, nil, os.NewSyscallError("fcntl", err)
+	}
+	return r, os.NewFile(uintptr(fd), w.Name()), nil
 }
 
 // errNotProgram is what exec says about a file that it does not understand.

@@ -104,7 +104,7 @@ func (h *Host) execute(c Command, path, mark string) (*exec.Cmd, output, error) 
 		Dir:         c.Dir,
 		SysProcAttr: attributes(),
 	}
-	out, err := h.startPiped(cmd)
+	out, err := h.startPiped(cmd, c.Binary)
 	return cmd, out, err
 }
 
@@ -120,13 +120,13 @@ func verify(b *Binary) error {
 // output is our end of what a process prints.
 type output struct{ stdout, stderr *os.File }
 
-func (h *Host) startPiped(cmd *exec.Cmd) (output, error) {
+func (h *Host) startPiped(cmd *exec.Cmd, b *Binary) (output, error) {
 	stdout, w1, err := os.Pipe()
 	if err != nil {
 		return output{}, err
 	}
 	defer func() { _ = w1.Close() }()
-	stderr, w2, err := os.Pipe()
+	stderr, w2, err := pipeAbove(b)
 	if err != nil {
 		_ = stdout.Close()
 		return output{}, err

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -272,4 +273,38 @@ func TestBusyProgram(t *testing.T) {
 	p, _ := run(t, h, b, "60")
 	p.Kill()
 	<-p.Done()
+}
+
+// A program's number is below the highest that its child is given, also when
+// lower ones are free: see pipeAbove.
+func TestPipeAboveTheProgram(t *testing.T) {
+	t.Parallel()
+	var held []*os.File
+	for range 20 {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, f)
+	}
+	b := program(t, "#!/bin/sh\n")
+	for _, f := range held {
+		_ = f.Close()
+	}
+	r, w, err := pipeAbove(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if w.Fd() <= b.file.Fd() {
+		t.Errorf("the program has the number %d, the pipe %d", b.file.Fd(), w.Fd())
+	}
+	_, write := w.WriteString("x")
+	text, read := io.ReadAll(io.LimitReader(r, 1))
+	if err := errors.Join(write, w.Close(), read); string(text) != "x" || err != nil {
+		t.Errorf("read %q, %v", text, err)
+	}
+	if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+		t.Errorf("another end is open: %q, %v", rest, err)
+	}
 }
