@@ -8,6 +8,42 @@ import (
 	"time"
 )
 
+// twoEngines has a victim, whose events ask for faults, and a bystander.
+const twoEngines = `
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+store: {path: ./data}
+engines:
+  victim:
+    plugin: ENGINE
+    env: {GATEWAY_TEST_PIDS: DIR/out/pids}
+    config: {journal: DIR/out/victim, delay: 300}
+    limits: {timeout: 60s}
+  bystander:
+    plugin: ENGINE
+    env: {GATEWAY_TEST_PIDS: DIR/out/pids}
+    config: {journal: DIR/out/bystander, delay: 2}
+webhooks:
+  victim: {scheme: github, secrets: ["${env:E2E_SECRET}"], type: '"victim." + event.data.do'}
+  bystander: {scheme: github, secrets: ["${env:E2E_SECRET}"], type: '"bystander"'}
+routes:
+  victim:
+    events: [victim.note]
+    run: victim/note
+    with: {route: victim}
+    retry: {attempts: 1}
+  fault:
+    events: [victim.fault]
+    run: victim/fault
+    with: {route: fault, fault: "${{ event.data.fault }}"}
+    retry: {attempts: 1}
+  bystander:
+    events: [bystander]
+    run: bystander/note
+    with: {route: bystander}
+    retry: {attempts: 1}
+`
+
 // withMarker adds a webhook to a configuration.
 func withMarker(yaml string) string {
 	return strings.Replace(yaml, "webhooks:", "webhooks:\n  marker: {scheme: github, secrets: [\"${env:E2E_SECRET}\"]}", 1)

@@ -25,11 +25,11 @@ func matrix() []trial.Trial {
 		{Name: "T3", Title: "a sync fails", Promises: "P1 P2 P10", Figures: times(60, 400, 4000), Run: trials.Sync},
 		{Name: "T4", Title: "the disk is full", Promises: "P1 P2 P10", Figures: times(4, 20, 500), Run: trials.Full},
 		{Name: "T5", Title: "files are damaged", Promises: "P2 P7", Figures: times(100, 500, 20000), Run: damage.Flip},
-		{Name: "T11", Title: "engines crash, in each way", Promises: "P8", Figures: times(4, 50, 10000), Run: trials.Joined{
+		{Name: "T11", Title: "engines crash, in each way", Promises: "P8", Figures: times(4, 200, 10000), Run: trials.Joined{
 			Package: "./gateway/engine", Tests: "LeaveNothing", Variable: "ENGINE_CRASHES",
 		}.Run},
-		{Name: "T12", Title: "engines hang, flood, leave children", Promises: "P8", Figures: times(1, 1, 500), Run: trials.Joined{
-			Package: "./test/e2e", Tests: "TestEngineFaults",
+		{Name: "T12", Title: "engines hang, flood, leave children", Promises: "P8", Figures: times(1, 20, 500), Run: trials.Joined{
+			Package: "./test/e2e", Tests: "TestEngineFaults", Variable: "E2E_FAULTS",
 		}.Run},
 		{Name: "T13", Title: "SIGKILL with engines and their children", Promises: "P9", Figures: times(4, 50, 1000), Run: trials.Joined{
 			Package: "./gateway/engine", Tests: "DeathOfTheGateway", Variable: "ENGINE_CRASHES",

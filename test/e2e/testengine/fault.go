@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // misbehave does what an engine should not. What it comes back from leaves a
@@ -17,8 +18,10 @@ func misbehave(ctx context.Context, fault, journal string) error {
 	switch fault {
 	case "kill":
 		return forever(ctx, syscall.Kill(os.Getpid(), syscall.SIGKILL))
-	case "stop":
+	case "stop", "full": // full: and more is sent than the connection holds
 		return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "slow":
+		return pause(ctx, 3*time.Second)
 	case "exit-0":
 		os.Exit(0)
 	case "exit-1":
@@ -77,9 +80,9 @@ func garbage() error {
 	return nil
 }
 
-// flood writes 200,000 lines.
+// flood writes 54 MB, of lines: twenty engines make that 1 GiB.
 func flood() error {
-	for i := range 2000 {
+	for i := range 12000 {
 		lines := bytes.Repeat([]byte("flood "+strconv.Itoa(i)+" of a log that nobody can read\n"), 100)
 		if err := write(stderr, lines); err != nil {
 			return err
