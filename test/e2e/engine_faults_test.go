@@ -88,7 +88,7 @@ func TestEngineFaults(t *testing.T) {
 	for _, fault := range []struct {
 		name string
 		dies bool
-		body int // size of what is sent after it
+		body int // size of what is sent after it, and in calm
 	}{
 		{"kill", true, 0}, {"stop", true, 0}, {"full", true, 96 << 10}, {"exit-0", true, 0}, {"exit-1", true, 0}, {"panic", true, 0}, {"slow", false, 0},
 		{"garbage", false, 0}, {"flood", false, 0}, {"bad-log", false, 0}, {"grandchild", true, 0}, {"daemon", true, 0},
@@ -193,8 +193,8 @@ func (f *faulty) send(victim, round, fault string) {
 	if fault != "" {
 		post("fault", 0)
 		f.due[victim] = time.Now().Add(liveness)
-		rest = strings.Repeat("x", f.body)
 	}
+	rest = strings.Repeat("x", f.body)
 	for n := range 20 {
 		post("note", 20+n)
 	}

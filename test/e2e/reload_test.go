@@ -85,9 +85,17 @@ func ways() []way {
 	return []way{
 		{"rename", "file", (*site).write, nil},
 		{"truncate", "file", truncate, nil},
+		{"delete and create", "file", create, nil},
 		{"SIGHUP", "SIGHUP", (*site).write, func(t *testing.T, s *site, _ bool) { s.current().signal(t, syscall.SIGHUP) }},
 		{"POST", "api", (*site).write, post},
 		{"gateway reload", "api", (*site).write, command},
+	}
+}
+
+// create has no file there for a moment.
+func create(s *site, yaml string) {
+	if err := errors.Join(os.Remove(s.config), os.WriteFile(s.config, []byte(s.fill(yaml)), 0o600)); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
@@ -135,33 +143,74 @@ type reloader struct {
 	// ways, and the valid configuration that should be in force.
 	ways []way
 	n    int
+	// next are those of the ways whose turn comes before all others'.
+	next []way
+	// load that it must not leave behind, and how often it has reloaded.
+	load *load
+	done int
+	// slowest is how long a change took to be in force, late how many took longer
+	// than they may.
+	slowest time.Duration
+	late    int
 }
+
+// way goes through the ways again and again, each time in another order.
+func (r *reloader) way() (w way) {
+	if len(r.next) == 0 {
+		for _, i := range r.random.Perm(len(r.ways)) {
+			r.next = append(r.next, r.ways[i])
+		}
+	}
+	w, r.next = r.next[0], r.next[1:]
+	return w
+}
+
+const (
+	// perSite is how many reloads a gateway has at most.
+	perSite = 1000
+	// perReload is how many requests there are at least for each reload.
+	perReload = 100
+	// inForce is within what a change must be; a busy machine may stop for longer
+	// once, or in one of a hundred.
+	inForce = 2 * time.Second
+)
 
 // Two hundred reloads under load, or E2E_RELOADS, half of them broken: every
 // request is accepted, every event is run, what is valid is in force, what is broken
-// changes nothing and is told.
+// changes nothing and is told. Some gateways are reloaded at once: each waits for
+// its watcher most of the time.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	times := int(fromEnv(t, "E2E_RELOADS", 200))
-	t.Run("files", func(t *testing.T) {
-		t.Parallel()
-		reloads(t, newSite(t, revision(0)), ways(), times*4/5)
-	})
-	t.Run("symlinks", func(t *testing.T) {
-		t.Parallel()
-		s := newSite(t, revision(0))
-		mount(s)
-		reloads(t, s, []way{{"..data", "file", swapData, nil}}, times/5)
-	})
+	file := func(*site) {}
+	kinds := []struct {
+		name string
+		lay  func(*site)
+		ways []way
+	}{
+		{"file 1", file, ways()}, {"file 2", file, ways()}, {"file 3", file, ways()},
+		{"folder", mount, []way{{"..data", "file", swapData, nil}}},
+		{"link", func(s *site) { flip(s, revision(0)) }, []way{{"link", "file", flip, nil}}},
+	}
+	for _, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			for left := times / len(kinds); left > 0; left -= perSite {
+				s := newSite(t, revision(0))
+				kind.lay(s)
+				reloads(t, s, kind.ways, min(left, perSite))
+			}
+		})
+	}
 }
 
 func reloads(t *testing.T, s *site, ways []way, times int) {
 	seed := fromEnv(t, "E2E_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("E2E_SEED=%d", seed)
-	r := &reloader{site: s, t: t, random: rand.New(rand.NewPCG(seed, 0)), ways: ways}
 	l := s.start()
 	pid := l.enginePID(t, "main")
-	senders := startLoad(s, "in", 8, 20*time.Millisecond, true)
+	senders := startLoad(s, "in", 8, 12*time.Millisecond, true)
+	r := &reloader{site: s, t: t, random: rand.New(rand.NewPCG(seed, 0)), ways: ways, load: senders}
 	warm := times / 8 * 2 // pairs of one that is valid and one that is not
 	r.times(warm)
 	before := measure(t, l)
@@ -180,7 +229,10 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 	l.undisturbed(t, "second")
 	var c api.ConfigStatus
 	l.get(t, "/api/v1/config", &c)
-	t.Logf("%d reloads accepted, %d refused, %d requests", c.Accepted, c.Refused, senders.sent)
+	t.Logf("%d reloads accepted, %d refused, %d requests, in force after %v at the latest", c.Accepted, c.Refused, senders.sent, r.slowest)
+	if r.late > max(1, times/100) {
+		t.Errorf("%d changes were in force after more than %v, the last of all after %v", r.late, inForce, r.slowest)
+	}
 	if least := uint64(times / 2); c.Accepted < least || c.Refused < least {
 		t.Errorf("%d reloads accepted and %d refused, want at least %d each", c.Accepted, c.Refused, least)
 	}
@@ -197,19 +249,26 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 func (r *reloader) times(n int) {
 	mistakes := mistakes()
 	for range n / 2 {
-		r.valid(r.ways[r.random.IntN(len(r.ways))])
-		r.broken(r.ways[r.random.IntN(len(r.ways))], mistakes[r.random.IntN(len(mistakes))])
+		r.valid(r.way())
+		r.broken(r.way(), mistakes[r.random.IntN(len(mistakes))])
+		r.done += 2
+		until(r.t, 60*time.Second, "enough requests", func() bool { return r.load.count() >= r.done*perReload })
 	}
 }
 
 func (r *reloader) valid(w way) {
 	r.t.Helper()
 	r.n++
+	began := time.Now()
 	w.write(r.site, revision(r.n))
 	if w.ask != nil {
 		w.ask(r.t, r.site, true)
 	}
 	until(r.t, 20*time.Second, fmt.Sprintf("%s: revision %d is in force", w.name, r.n), func() bool { return r.inForce(r.n) })
+	took := time.Since(began)
+	if r.slowest = max(r.slowest, took); took > inForce {
+		r.late++
+	}
 	if r.inForce(r.n - 1) {
 		r.t.Errorf("%s: revision %d is still in force, beside the next", w.name, r.n-1)
 	}
@@ -294,6 +353,25 @@ func mount(s *site) {
 		s.t.Fatal(err)
 	}
 	swapData(s, revision(0))
+}
+
+// flip has the file be a link to another one.
+func flip(s *site, yaml string) {
+	s.t.Helper()
+	file, err := os.CreateTemp(s.dir, "revision-*.yaml")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, err = file.WriteString(s.fill(yaml))
+	old, _ := os.Readlink(s.config) // none at first
+	link := s.config + ".new"
+	err = errors.Join(err, file.Close(), os.Symlink(filepath.Base(file.Name()), link), os.Rename(link, s.config))
+	if old != "" {
+		err = errors.Join(err, os.Remove(s.path(old)))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func swapData(s *site, yaml string) {

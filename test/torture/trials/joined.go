@@ -20,6 +20,8 @@ type Joined struct {
 	Package, Tests string
 	// Variable has the test try often; without one it is run so often.
 	Variable string
+	// AtOnce, when set, is how many of its parts run at once.
+	AtOnce int
 }
 
 // audited is what tests log of an audit; see ledger.Audit.
@@ -30,6 +32,9 @@ func (j Joined) Run(b *trial.Bench) error {
 	args := []string{"test", "-v", "-timeout", "5h", "-run", j.Tests, "-count", "1"}
 	if j.Variable == "" {
 		args[len(args)-1] = strconv.Itoa(b.Times)
+	}
+	if j.AtOnce > 0 {
+		args = append(args, "-parallel", strconv.Itoa(j.AtOnce))
 	}
 	cmd := exec.Command("go", append(args, j.Package)...)
 	cmd.Env = append(os.Environ(), fmt.Sprint(j.Variable, "=", b.Times), fmt.Sprint("E2E_SEED=", b.Rand.Uint64()))
