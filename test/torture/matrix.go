@@ -29,7 +29,7 @@ func matrix() []trial.Trial {
 			Package: "./gateway/engine", Tests: "LeaveNothing", Variable: "ENGINE_CRASHES",
 		}.Run},
 		{Name: "T12", Title: "engines hang, flood, leave children", Promises: "P8", Figures: times(1, 20, 500), Run: trials.Joined{
-			Package: "./test/e2e", Tests: "TestEngineFaults", Variable: "E2E_FAULTS",
+			Package: "./test/e2e", Tests: "TestEngineFaults", Variable: "E2E_FAULTS", AtOnce: 3,
 		}.Run},
 		{Name: "T13", Title: "SIGKILL with engines and their children", Promises: "P9", Figures: times(4, 50, 1000), Run: trials.Joined{
 			Package: "./gateway/engine", Tests: "DeathOfTheGateway", Variable: "ENGINE_CRASHES",
