@@ -272,6 +272,9 @@ const enough = 200
 // one gateway with the same victims and the same ordinary load.
 func (f *faulty) compare(calm, suffering []time.Duration) {
 	f.t.Helper()
+	if len(calm) == 0 || len(suffering) == 0 {
+		f.t.Fatalf("%d of the bystander's events in calm, %d during %s: nothing was compared", len(calm), len(suffering), f.fault)
+	}
 	p99 := func(list []time.Duration) time.Duration { return list[len(list)*99/100] }
 	before, during, worst := p99(calm), p99(suffering), suffering[len(suffering)-1]
 	f.t.Logf("bystander beside %d victims: of %d runs in calm 99%% within %v, of %d during %s within %v, worst %v",
