@@ -15,10 +15,6 @@ import (
 
 const (
 	every = time.Minute
-	// rest is how many times as long as it took to look through all of a table it
-	// is left alone. What is found by its age is looked for in every round: as
-	// much has to leave as comes.
-	rest = 20
 	// lookRows bounds the rows that are looked at with one query: while a
 	// query goes on the WAL cannot start again. chunkRows bounds the rows
 	// deleted in one transaction.
@@ -33,20 +29,23 @@ type Rounds struct {
 	Read func(ctx context.Context, query string, args []any, each func([]driver.Value) error) error
 	// Do runs a transaction of the writer's.
 	Do conn.Do
+	// Move brings keys where they outlive the rows of their events; Expire lets go
+	// those that are past their time at now.
+	Move   func(ctx context.Context) error
+	Expire func(ctx context.Context, now time.Time) error
 }
 
 // Run makes rounds until ctx ends.
 func (r *Rounds) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	rests := map[string]time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		_ = r.round(ctx, time.Now(), rests) // what could not be deleted is the next round's
+		_ = r.Round(ctx, time.Now()) // what could not be deleted is the next round's
 	}
 }
 
@@ -61,12 +60,13 @@ type expiry struct {
 	old string
 	// after are statements for a row's key that follow its deletion.
 	after []string
-	// whole: nothing tells of the old rows but looking through all.
-	whole bool
 }
 
 // before is the oldest id to keep, from the time ?1.
 const before = "((?1/1000-1577836800000)<<22)"
+
+// moved tells that the keys of an event, if it has any, are not in its row alone.
+const moved = "(seq<=coalesce((SELECT value FROM marks WHERE name='keys'),0) OR keys=x'')"
 
 // markNewest keeps the newest id: without it, ids could come again if the
 // newest rows leave and the clock goes back.
@@ -82,17 +82,13 @@ func (r *Rounds) expiries() []expiry {
 		}
 	}
 	events := func(keep time.Duration, which string) expiry {
-		return expiry{keep: keep, table: "events", key: "seq", from: int64(0), old: "seq<" + before + " AND " + which}
+		return expiry{keep: keep, table: "events", key: "seq", from: int64(0), old: "seq<" + before + " AND " + moved + " AND " + which}
 	}
 	all := []expiry{
 		ended(r.Keep.Succeeded, "3,6"),
 		ended(r.Keep.Dead, "4,5"),
 		events(r.Keep.Unrouted, `NOT EXISTS
 (SELECT 1 FROM deliveries d WHERE d.seq>events.seq AND d.seq<=events.seq+events.deliveries)`),
-		{
-			keep: r.Keep.Dedupe, table: "keys", key: "key", from: []byte{},
-			old: "event<" + before + " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.seq=keys.event)", whole: true,
-		},
 		// Those of routes that start something go before; see fill.
 		{keep: store.MaxWindow, table: "starts", key: "rowid", from: int64(0), old: "at<?1"},
 	}
@@ -100,24 +96,18 @@ func (r *Rounds) expiries() []expiry {
 }
 
 // Round deletes what is past its time at now. An event leaves when its last
-// delivery has.
+// delivery has, and its keys after it.
 func (r *Rounds) Round(ctx context.Context, now time.Time) error {
-	return r.round(ctx, now, map[string]time.Time{})
-}
-
-// round leaves out the tables that rest, and notes which are to.
-func (r *Rounds) round(ctx context.Context, now time.Time, rests map[string]time.Time) error {
+	if err := r.Move(ctx); err != nil {
+		return fmt.Errorf("retain: %w", err)
+	}
 	for _, x := range r.expiries() {
-		start := time.Now()
-		if start.Before(rests[x.table]) {
-			continue
-		}
 		if err := r.expire(ctx, x, now.Add(-x.keep).UnixMicro()); err != nil {
 			return fmt.Errorf("retain %s: %w", x.table, err)
 		}
-		if x.whole {
-			rests[x.table] = time.Now().Add(rest * time.Since(start))
-		}
+	}
+	if err := r.Expire(ctx, now); err != nil {
+		return fmt.Errorf("retain keys: %w", err)
 	}
 	return nil
 }
