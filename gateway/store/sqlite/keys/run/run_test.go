@@ -198,12 +198,12 @@ func TestGone(t *testing.T) {
 func TestDamage(t *testing.T) {
 	list := entries(1000)
 	for name, sql := range map[string]string{
-		"a key":     "UPDATE key_blocks SET data=substr(data,1,1)||x'ff'||substr(data,3)",
-		"a place":   "UPDATE key_blocks SET data=substr(data,1,30)||x'ffff'||substr(data,33)",
-		"cut off":   "UPDATE key_blocks SET data=substr(data,1,50)",
-		"nothing":   "UPDATE key_blocks SET data=x''",
-		"text":      "UPDATE key_blocks SET data='text'",
-		"moved up":  "UPDATE key_blocks SET data=coalesce((SELECT data FROM key_blocks b WHERE b.id=key_blocks.id+1), x'')",
+		"a key":    "UPDATE key_blocks SET data=substr(data,1,1)||x'ff'||substr(data,3)",
+		"a place":  "UPDATE key_blocks SET data=substr(data,1,30)||x'ffff'||substr(data,33)",
+		"cut off":  "UPDATE key_blocks SET data=substr(data,1,50)",
+		"nothing":  "UPDATE key_blocks SET data=x''",
+		"text":     "UPDATE key_blocks SET data='text'",
+		"moved up": "UPDATE key_blocks SET data=coalesce((SELECT data FROM key_blocks b WHERE b.id=key_blocks.id+1), x'')",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := database(t)
