@@ -81,6 +81,21 @@ func TestAPauseEndsAGroup(t *testing.T) {
 }
 
 // Who never pauses gets a group after Max.
+// TestTheOldestEndsFirst: of groups that end at one look at the clock.
+func TestTheOldestEndsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(rule))
+		var want []string
+		for i := range 9 {
+			b.send(fmt.Sprint("key", 9-i))
+			want = append(want, fmt.Sprint(i+1))
+		}
+		settle(6 * time.Second)
+		b.expect("after the pause of all", want...)
+		b.leftovers()
+	})
+}
+
 func TestMax(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(rule))
