@@ -96,7 +96,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/again", "api/replay config event intake route store", ""},
 	{"gateway/routing", "api/explain history config dispatch dispatch/outcome dispatch/pace expr gather intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
-	{"gateway/underway", "api/engines api/runs dispatch dispatch/attempt engine gather store webhook/schema", "go.uber.org/zap"},
+	{"gateway/underway", "api api/engines api/runs dispatch dispatch/attempt engine gather store webhook/schema", "go.uber.org/zap"},
 	{"gateway", "again api api/access api/ask api/declare api/live api/steer backlog compare consult history lifetime metrics overlay reloads routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr gather intake route " +

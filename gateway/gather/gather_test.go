@@ -287,6 +287,13 @@ func TestOperate(t *testing.T) {
 		if n, until := b.Waiting("r"); n != 3 || time.Until(until).Round(time.Second) != 5*time.Second {
 			t.Errorf("%d wait until %v", n, until)
 		}
+		if due := b.Due(sent[0]); time.Until(due).Round(time.Second) != 5*time.Second {
+			t.Errorf("the group is due at %v", due)
+		}
+		other := *sent[0]
+		if other.Key = "b"; !b.Due(&other).IsZero() {
+			t.Error("what is in no group here is due nevertheless")
+		}
 		b.store.change(&store.Change{Delivery: sent[1], State: store.Discarded})
 		b.Discard(sent[1].Seq)
 		if !b.Retry(sent[2].Seq) || b.Retry(1) {
