@@ -16,6 +16,8 @@ const (
 	soakShare = 0.7
 	// sampleEvery is how often what must stay flat is read.
 	sampleEvery = 5 * time.Second
+	// tellEvery is how many samples one is told of.
+	tellEvery = 12
 )
 
 // level is what must not grow with time.
@@ -26,6 +28,11 @@ type level struct {
 	Descriptors int           `json:"descriptors"`
 	Goroutines  int           `json:"goroutines"`
 	Disk        int64         `json:"disk"`
+}
+
+func (l level) String() string {
+	return fmt.Sprintf("after %s: %d MiB of memory, engine %d, %d descriptors, %d goroutines, %d MiB on the disk",
+		l.At.Round(time.Second), l.Memory>>20, l.Engine>>20, l.Descriptors, l.Goroutines, l.Disk>>20)
 }
 
 // soak finds what a gateway can run, and has it run a part of that for long, with
@@ -98,7 +105,9 @@ func (f *figures) watch(ctx context.Context, m meter, data string) error {
 			return err
 		}
 		l.Goroutines, l.Disk = int(all["go_goroutines"]), size(data)
-		f.Levels = append(f.Levels, l)
+		if f.Levels = append(f.Levels, l); len(f.Levels)%tellEvery == 0 {
+			fmt.Fprintln(os.Stderr, l)
+		}
 	}
 }
 

@@ -33,7 +33,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
 	{"gateway/store/sqlite/conn", "", "modernc.org/sqlite"},
-	{"gateway/store/sqlite/keys", "store store/sqlite/conn", ""},
+	{"gateway/store/sqlite/keys/run", "store store/sqlite/conn", ""},
+	{"gateway/store/sqlite/keys", "store store/sqlite/conn store/sqlite/keys/run", ""},
 	{"gateway/store/sqlite/schema", "store/sqlite/conn", ""},
 	{"gateway/store/sqlite/retain", "store store/sqlite/conn", ""},
 	{"gateway/store/sqlite/journal", "", "golang.org/x/sys"},
@@ -43,7 +44,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/store/sqlite/integrity", "store/sqlite/rows", ""},
 	{"gateway/store/sqlite/folder", "", "golang.org/x/sys"},
 	{"gateway/store/sqlite/fill", "store store/sqlite/conn store/sqlite/record", ""},
-	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/fill store/sqlite/folder store/sqlite/history store/sqlite/integrity store/sqlite/journal store/sqlite/keys store/sqlite/record " +
+	{"gateway/store/sqlite", "event store store/sqlite/conn store/sqlite/fill store/sqlite/folder store/sqlite/history store/sqlite/integrity store/sqlite/journal store/sqlite/keys store/sqlite/keys/run store/sqlite/record " +
 		"store/sqlite/retain store/sqlite/rows store/sqlite/schema", "golang.org/x/sys"},
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
@@ -11,14 +10,13 @@ import (
 )
 
 // decider decides for each entry of a commit what it is: new, a duplicate or a
-// conflict. It is the writer's; its slices are used again for the next commit.
+// conflict. It is the writer's; what it holds is used again for the next commit.
 type decider struct {
 	store *Store
 	// asks is a connection that only reads: what is in the table of keys.
-	asks  *conn.Conn
-	now   time.Time
-	asked []driver.Value
-	seen  map[store.Key]keys.Place
+	asks *conn.Conn
+	now  time.Time
+	seen map[store.Key]keys.Place
 }
 
 // decide fills the batch's page from its entries.
@@ -67,29 +65,23 @@ func (d *decider) together(b *batch, group []*pendingEntry) {
 	}
 }
 
-// look finds the keys of the entries in memory, then in the table: what
-// is moved from there to here meanwhile is found in both, never in neither.
-func (d *decider) look(entries []*pendingEntry) (err error) {
-	d.asked, d.seen = d.asked[:0], nil
-	found := map[store.Key]keys.Place(nil)
+// look finds the keys of the entries in memory, then in the table: what is
+// moved from there to here meanwhile is found in both, never in neither.
+func (d *decider) look(entries []*pendingEntry) error {
+	clear(d.seen)
 	for _, e := range entries {
-		for i, k := range e.keys {
-			if at, ok := d.store.keys.Recent(k, d.now); ok {
-				if found == nil {
-					found = map[store.Key]keys.Place{}
+		for _, k := range e.keys {
+			at, found := d.store.keys.Recent(k, d.now)
+			if !found && d.store.keys.Perhaps(k) {
+				var err error
+				if at, found, err = d.store.keys.Stored(d.asks.Query, k, d.now); err != nil {
+					return err
 				}
-				found[k] = at
-			} else if d.store.keys.Perhaps(k) {
-				d.asked = append(d.asked, e.keys[i][:])
+			}
+			if found {
+				d.seen[k] = at
 			}
 		}
-	}
-	if d.seen, err = d.store.keys.Stored(d.asks, d.asked, d.now); err != nil || d.seen == nil {
-		d.seen = found
-		return err
-	}
-	for k, at := range found {
-		d.seen[k] = at
 	}
 	return nil
 }

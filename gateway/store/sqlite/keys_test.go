@@ -24,7 +24,7 @@ func TestKeysSurviveMergeAndRestart(t *testing.T) {
 		put(i, false, "fresh")
 	}
 	put(7, true, "in memory")
-	if err := s.keys.Merge(ctx, s.do); err != nil {
+	if err := s.keys.Move(ctx, s.do); err != nil {
 		t.Fatal(err)
 	}
 	if n := s.keys.Len(); n != 0 {
@@ -59,7 +59,7 @@ func TestLookupManyKeys(t *testing.T) {
 	if _, err := s.Append(ctx, &e); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.keys.Merge(ctx, s.do); err != nil {
+	if err := s.keys.Move(ctx, s.do); err != nil {
 		t.Fatal(err)
 	}
 	for _, i := range []byte{0, 7, 8, 63, 64, 199} {

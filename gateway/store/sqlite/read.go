@@ -4,18 +4,15 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/keys/run"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
-
-// idChunk is how many keys are looked for with one query.
-const idChunk = 500
 
 // rows runs a query over all that has been committed before.
 func (s *Store) rows(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
@@ -112,23 +109,21 @@ func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, [
 
 // newest finds the newest event with that id, whatever its source; zero is none.
 func (s *Store) newest(ctx context.Context, id string) (int64, error) {
-	seq, unsure := s.keys.Newest(id)
-	for keys := range slices.Chunk(unsure, idChunk) {
-		args := make([]any, len(keys))
-		for i := range keys {
-			args[i] = keys[i][:]
-		}
-		err := s.rows(ctx, "SELECT max(event) FROM keys WHERE key IN (?"+strings.Repeat(",?", len(keys)-1)+")", args, func(row []driver.Value) error {
-			if found, ok := row[0].(int64); ok {
-				seq = max(seq, found)
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
+	if err := s.fill.Wait(ctx); err != nil {
+		return 0, err
 	}
-	return seq, nil
+	return s.keys.Newest(s.asker(ctx), id)
+}
+
+// asker is the readers' way to ask.
+func (s *Store) asker(ctx context.Context) run.Ask {
+	return func(query string, each func([]driver.Value) error, args ...driver.Value) error {
+		list := make([]any, len(args))
+		for i := range args {
+			list[i] = args[i]
+		}
+		return s.query(ctx, query, list, each)
+	}
 }
 
 // Deliveries lists deliveries, newest first.

@@ -127,7 +127,7 @@ func (s *Store) openFiles() (err error) {
 	if s.asking, err = conn.Open(s.path, "_pragma=busy_timeout(10000)&_pragma=query_only(1)"); err != nil {
 		return err
 	}
-	s.deciding = decider{store: s, asks: s.asking}
+	s.deciding = decider{store: s, asks: s.asking, seen: map[store.Key]keys.Place{}}
 	if s.reads, err = conn.Readers(s.path, readers); err != nil {
 		return err
 	}
@@ -292,7 +292,7 @@ func (s *Store) fail(err error) error {
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	for _, part := range []func(context.Context){s.runDisk, s.retention().Run, s.runMerge, s.runCheck} {
+	for _, part := range []func(context.Context){s.runDisk, s.retention().Run, s.runKeys, s.runCheck} {
 		wg.Go(func() { part(ctx) })
 	}
 	wg.Go(func() {

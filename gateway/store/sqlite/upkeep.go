@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"os"
 	"time"
@@ -11,16 +10,15 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/integrity"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/retain"
 )
 
 const (
-	diskEvery  = time.Second
-	mergeEvery = time.Second
-	// mergeAt is how many keys in memory start a merge, mergeAge how long the
-	// first of fewer waits.
-	mergeAt  = 1 << 17
-	mergeAge = 30 * time.Second
+	diskEvery = time.Second
+	keysEvery = 200 * time.Millisecond
+	// keysAge is how long keys that are not many stay in memory alone.
+	keysAge = 30 * time.Second
 )
 
 func every(ctx context.Context, d time.Duration, do func()) {
@@ -36,28 +34,18 @@ func every(ctx context.Context, d time.Duration, do func()) {
 	}
 }
 
-// fillChunk is how many keys are read at once to learn what the table has.
-const fillChunk = 4096
-
-func (s *Store) keysAfter(ctx context.Context, after store.Key) (list []store.Key, err error) {
-	err = s.query(ctx, "SELECT key FROM keys WHERE key>? ORDER BY key LIMIT ?", []any{after[:], fillChunk}, func(row []driver.Value) error {
-		list = append(list, store.Key(row[0].([]byte)))
-		return nil
-	})
-	return list, err
-}
-
-// runMerge moves keys from memory into their table when there are many, or when
-// they have been there for a while.
-func (s *Store) runMerge(ctx context.Context) {
-	// Without it keys are looked for in the table, which only takes longer.
-	_ = s.keys.Fill(ctx, s.keysAfter)
+// runKeys moves keys from memory into the database when there are many, or when
+// they have been there for a while, and tidies up there.
+func (s *Store) runKeys(ctx context.Context) {
 	last := time.Now()
-	every(ctx, mergeEvery, func() {
+	every(ctx, keysEvery, func() {
 		n := s.keys.Len()
-		if n >= mergeAt || n > 0 && time.Since(last) >= mergeAge {
-			_ = s.keys.Merge(ctx, s.lazily)
+		if n >= keys.Many || n > 0 && time.Since(last) >= keysAge {
+			_ = s.keys.Move(ctx, s.lazily) // what could not be moved is tried again
 			last = time.Now()
+		}
+		for did, err := true, error(nil); did && err == nil; {
+			did, err = s.keys.Tidy(ctx, s.asker(ctx), s.lazily)
 		}
 	})
 }
@@ -107,5 +95,11 @@ func (s *Store) Retain(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) retention() *retain.Rounds {
-	return &retain.Rounds{Keep: s.opts.Retain, Read: s.query, Do: s.lazily}
+	return &retain.Rounds{
+		Keep: s.opts.Retain, Read: s.query, Do: s.lazily,
+		Move: func(ctx context.Context) error { return s.keys.Move(ctx, s.lazily) },
+		Expire: func(ctx context.Context, now time.Time) error {
+			return s.keys.Expire(ctx, s.asker(ctx), s.lazily, now)
+		},
+	}
 }

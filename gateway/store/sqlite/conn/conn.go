@@ -26,6 +26,21 @@ type Conn struct {
 // returns when it has been committed.
 type Do func(ctx context.Context, run func(*Conn) error) error
 
+// Transact is a Do of the connection's own, for when nobody else uses it.
+func (c *Conn) Transact(_ context.Context, run func(*Conn) error) error {
+	if _, err := c.Exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := run(c)
+	if err == nil {
+		_, err = c.Exec("COMMIT")
+	}
+	if err != nil {
+		_, _ = c.Exec("ROLLBACK") // SQLite may have rolled back by itself
+	}
+	return err
+}
+
 // rawConn is what the driver's connection can do.
 type rawConn interface {
 	driver.Conn

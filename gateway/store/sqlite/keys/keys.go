@@ -1,42 +1,45 @@
 // Package keys finds events by their identity and their dedupe keys. Keys are
 // random, so indexing each at once would rewrite a page for every key in every
 // commit, several times the event itself. Instead a key is committed with its
-// event, in the event's row, kept in memory, and moved into the keys table
-// later, sorted, where neighbours share a page. After a crash what had not been
-// moved is read from the events again. It stands below the store's writer.
+// event, in the event's row, kept in memory, and written later with some tens of
+// thousands of others, as a run: a sorted set that never changes. Runs are put
+// together when they are many, and leave when all their keys are past their time.
+// After a crash what was in no run is read from the events again. It stands below
+// the store's writer.
 package keys
 
 import (
-	"database/sql/driver"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
-	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/keys/run"
 )
 
-// Index finds events by key. Its methods that take a connection are the
-// writer's; the others are for everybody.
+// Place is where a key leads.
+type Place = run.Place
+
+// Index finds events by key. Add, Source and Settle are for the writer alone, the
+// others for everybody.
 type Index struct {
 	// window is how long a key makes a duplicate; zero: for ever.
 	window time.Duration
-	filter *filter
+	// work is held by who writes or removes runs.
+	work sync.Mutex
 
-	mu     sync.RWMutex
-	recent map[store.Key]Place
+	mu sync.RWMutex
+	// recent has the newest keys; moving those of which a run is being made.
+	recent, moving map[store.Key]Place
+	// runs have the others, oldest first. The slice is never changed.
+	runs []*run.Run
+	// rests of runs, by id, are still to be removed.
+	rests []int64
 	// sources that events came from: an id is looked for in each.
 	sources map[string]bool
 	// added in the transaction under way, with what they replaced, and the
 	// sources new in it.
 	added      []undo
 	newSources []string
-}
-
-// Place is where a key leads.
-type Place struct {
-	Digest store.Digest
-	Event  int64
 }
 
 type undo struct {
@@ -48,7 +51,9 @@ const size = len(store.Key{})
 
 // New makes an empty index; keys older than window, if any, count no more.
 func New(window time.Duration) *Index {
-	return &Index{window: window, filter: newFilter(), recent: map[store.Key]Place{}, sources: map[string]bool{}}
+	return &Index{
+		window: window, recent: map[store.Key]Place{}, moving: map[store.Key]Place{}, sources: map[string]bool{},
+	}
 }
 
 // Joined is keys as the events' column has them.
@@ -60,31 +65,11 @@ func Joined(keys []store.Key) []byte {
 	return b
 }
 
-// Load reads the keys that were not in the table when the last process ended.
-func (x *Index) Load(c *conn.Conn) error {
-	err := c.Query("SELECT name FROM sources", func(row []driver.Value) error {
-		x.sources[row[0].(string)] = true
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	const q = `SELECT seq,digest,keys FROM events
-WHERE seq>coalesce((SELECT value FROM marks WHERE name='keys'),0)`
-	return c.Query(q, func(row []driver.Value) error {
-		at := Place{store.Digest(row[1].([]byte)), row[0].(int64)}
-		for keys := row[2].([]byte); len(keys) >= size; keys = keys[size:] {
-			x.recent[store.Key(keys[:size])] = at
-		}
-		return nil
-	})
-}
-
 // Len is how many keys are in memory.
 func (x *Index) Len() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return len(x.recent)
+	return len(x.recent) + len(x.moving)
 }
 
 // Add puts the keys of an event of the transaction under way.
@@ -117,20 +102,21 @@ func (x *Index) Settle(committed bool) {
 	defer x.mu.Unlock()
 	if !committed {
 		x.undo()
+		for _, name := range x.newSources {
+			delete(x.sources, name)
+		}
 	}
 	x.added, x.newSources = x.added[:0], x.newSources[:0]
 }
 
+// undo takes the keys of the transaction under way out again.
 func (x *Index) undo() {
-	for _, u := range slices.Backward(x.added) {
-		if u.before.Event == 0 {
+	for i := len(x.added) - 1; i >= 0; i-- {
+		if u := &x.added[i]; u.before.Event == 0 {
 			delete(x.recent, u.key)
 		} else {
 			x.recent[u.key] = u.before
 		}
-	}
-	for _, name := range x.newSources {
-		delete(x.sources, name)
 	}
 }
 
@@ -138,23 +124,21 @@ func (x *Index) undo() {
 func (x *Index) Recent(k store.Key, now time.Time) (Place, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	at, ok := x.recent[k]
+	at, ok := x.inMemory(k)
 	return at, ok && x.inWindow(at, now)
 }
 
-func (x *Index) inWindow(at Place, now time.Time) bool {
-	return x.window <= 0 || at.Event >= store.SeqAt(now.Add(-x.window))
+func (x *Index) inMemory(k store.Key) (Place, bool) {
+	at, ok := x.recent[k]
+	if !ok && len(x.moving) > 0 {
+		at, ok = x.moving[k]
+	}
+	return at, ok
 }
 
-// Newest looks for an id in all sources: it returns the newest event that
-// memory knows, zero for none, and the keys to be looked for in the table.
-func (x *Index) Newest(id string) (newest int64, keys []store.Key) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	for source := range x.sources {
-		k := store.Identity(source, id)
-		newest = max(newest, x.recent[k].Event)
-		keys = append(keys, k)
-	}
-	return newest, keys
+func (x *Index) inWindow(at Place, now time.Time) bool {
+	return x.window <= 0 || at.Event >= x.since(now)
 }
+
+// since is the oldest event whose keys count.
+func (x *Index) since(now time.Time) int64 { return store.SeqAt(now.Add(-x.window)) }

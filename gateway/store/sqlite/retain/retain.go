@@ -15,14 +15,9 @@ import (
 
 const (
 	every = time.Minute
-	// rest is how many times as long as it took to look through all of a table it
-	// is left alone. What is found by its age is looked for in every round: as
-	// much has to leave as comes.
-	rest = 20
-	// lookRows bounds the rows that are looked at with one query: while a
-	// query goes on the WAL cannot start again. chunkRows bounds the rows
-	// deleted in one transaction.
-	lookRows, chunkRows = 5000, 1000
+	// stepRows bounds the rows that are looked at with one query, while which
+	// SQLite's log cannot begin anew, and deleted in one transaction.
+	stepRows = 8192
 )
 
 // Rounds is retention over an open store.
@@ -33,40 +28,43 @@ type Rounds struct {
 	Read func(ctx context.Context, query string, args []any, each func([]driver.Value) error) error
 	// Do runs a transaction of the writer's.
 	Do conn.Do
+	// Move brings keys where they outlive the rows of their events; Expire lets go
+	// those that are past their time at now.
+	Move   func(ctx context.Context) error
+	Expire func(ctx context.Context, now time.Time) error
 }
 
 // Run makes rounds until ctx ends.
 func (r *Rounds) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	rests := map[string]time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		_ = r.round(ctx, time.Now(), rests) // what could not be deleted is the next round's
+		_ = r.Round(ctx, time.Now()) // what could not be deleted is the next round's
 	}
 }
 
 // expiry is one kind of thing that leaves by retention.
 type expiry struct {
 	keep time.Duration
-	// table and its key, from below the first.
+	// table and its key.
 	table, key string
-	from       any
 	// old tells of a row whether it is past its time ?1 (Unix microseconds).
 	// Whoever deletes asks again: a person may have retried it meanwhile.
 	old string
-	// after are statements for a row's key that follow its deletion.
+	// after are statements that follow the deletion of rows after ?2, up to ?3.
 	after []string
-	// whole: nothing tells of the old rows but looking through all.
-	whole bool
 }
 
 // before is the oldest id to keep, from the time ?1.
 const before = "((?1/1000-1577836800000)<<22)"
+
+// moved tells that the keys of an event, if it has any, are not in its row alone.
+const moved = "(seq<=coalesce((SELECT value FROM marks WHERE name='keys'),0) OR keys=x'')"
 
 // markNewest keeps the newest id: without it, ids could come again if the
 // newest rows leave and the clock goes back.
@@ -76,95 +74,82 @@ coalesce((SELECT max(seq) FROM deliveries),0), coalesce((SELECT value FROM marks
 func (r *Rounds) expiries() []expiry {
 	ended := func(keep time.Duration, states string) expiry {
 		return expiry{
-			keep: keep, table: "deliveries", key: "seq", from: int64(0),
+			keep: keep, table: "deliveries", key: "seq",
 			old:   "seq<" + before + " AND state IN (" + states + ") AND ended<?1",
-			after: []string{"DELETE FROM attempts WHERE delivery=?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE seq=?1)"},
+			after: []string{"DELETE FROM attempts WHERE delivery>?2 AND delivery<=?3 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE seq=delivery)"},
 		}
 	}
 	events := func(keep time.Duration, which string) expiry {
-		return expiry{keep: keep, table: "events", key: "seq", from: int64(0), old: "seq<" + before + " AND " + which}
+		return expiry{keep: keep, table: "events", key: "seq", old: "seq<" + before + " AND " + moved + " AND " + which}
 	}
 	all := []expiry{
 		ended(r.Keep.Succeeded, "3,6"),
 		ended(r.Keep.Dead, "4,5"),
 		events(r.Keep.Unrouted, `NOT EXISTS
 (SELECT 1 FROM deliveries d WHERE d.seq>events.seq AND d.seq<=events.seq+events.deliveries)`),
-		{
-			keep: r.Keep.Dedupe, table: "keys", key: "key", from: []byte{},
-			old: "event<" + before + " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.seq=keys.event)", whole: true,
-		},
 		// Those of routes that start something go before; see fill.
-		{keep: store.MaxWindow, table: "starts", key: "rowid", from: int64(0), old: "at<?1"},
+		{keep: store.MaxWindow, table: "starts", key: "rowid", old: "at<?1"},
 	}
 	return slices.DeleteFunc(all, func(x expiry) bool { return x.keep <= 0 })
 }
 
 // Round deletes what is past its time at now. An event leaves when its last
-// delivery has.
+// delivery has, and its keys after it.
 func (r *Rounds) Round(ctx context.Context, now time.Time) error {
-	return r.round(ctx, now, map[string]time.Time{})
-}
-
-// round leaves out the tables that rest, and notes which are to.
-func (r *Rounds) round(ctx context.Context, now time.Time, rests map[string]time.Time) error {
+	if err := r.Move(ctx); err != nil {
+		return fmt.Errorf("retain: %w", err)
+	}
 	for _, x := range r.expiries() {
-		start := time.Now()
-		if start.Before(rests[x.table]) {
-			continue
-		}
 		if err := r.expire(ctx, x, now.Add(-x.keep).UnixMicro()); err != nil {
 			return fmt.Errorf("retain %s: %w", x.table, err)
 		}
-		if x.whole {
-			rests[x.table] = time.Now().Add(rest * time.Since(start))
-		}
+	}
+	if err := r.Expire(ctx, now); err != nil {
+		return fmt.Errorf("retain keys: %w", err)
 	}
 	return nil
 }
 
-// expire looks through a table in steps. What is younger comes last where the
-// key is an id: there the first step that finds only such is the last.
+// expire looks through a table in steps, and deletes what it finds step by step:
+// ids grow with time, so that what is old lies together, and one statement for a
+// stretch costs a fraction of one for each row. What is younger comes last where
+// the key is an id: there the first step that finds only such is the last.
 func (r *Rounds) expire(ctx context.Context, x expiry, time int64) error {
 	bound := ""
 	if x.key == "seq" {
 		bound = " AND seq<" + before
 	}
-	look := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s>?2%s ORDER BY %s LIMIT %d", x.key, x.old, x.table, x.key, bound, x.key, lookRows)
-	for from := x.from; from != nil; {
-		var old []driver.Value
-		next := any(nil)
+	look := fmt.Sprintf("SELECT max(k), sum(old) FROM (SELECT %[1]s AS k, %[2]s AS old FROM %[3]s WHERE %[1]s>?2%[4]s ORDER BY %[1]s LIMIT %[5]d)",
+		x.key, x.old, x.table, bound, stepRows)
+	for from := int64(0); ; {
+		to, old := from, int64(0)
 		err := r.Read(ctx, look, []any{time, from}, func(row []driver.Value) error {
-			next = row[0]
-			if row[1].(int64) != 0 {
-				old = append(old, row[0])
+			if row[0] != nil {
+				to, old = row[0].(int64), row[1].(int64)
 			}
 			return nil
 		})
+		if err != nil || to == from {
+			return err
+		}
+		if old > 0 {
+			err = r.Do(ctx, func(c *conn.Conn) error { return x.remove(c, from, to, time) })
+		}
 		if err != nil {
 			return err
 		}
-		for chunk := range slices.Chunk(old, chunkRows) {
-			if err := r.Do(ctx, func(c *conn.Conn) error { return x.remove(c, chunk, time) }); err != nil {
-				return err
-			}
-		}
-		from = next
+		from = to
 	}
-	return nil
 }
 
-func (x *expiry) remove(c *conn.Conn, keys []driver.Value, time int64) error {
+// remove deletes what is old of the rows after one key, up to another.
+func (x *expiry) remove(c *conn.Conn, from, to, time int64) error {
 	if _, err := c.Exec(markNewest); err != nil {
 		return err
 	}
-	for _, key := range keys {
-		if _, err := c.Exec("DELETE FROM "+x.table+" WHERE "+x.key+"=?2 AND "+x.old, time, key); err != nil {
+	for _, sql := range append([]string{"DELETE FROM " + x.table + " WHERE " + x.key + ">?2 AND " + x.key + "<=?3 AND " + x.old}, x.after...) {
+		if _, err := c.Exec(sql, time, from, to); err != nil {
 			return err
-		}
-		for _, sql := range x.after {
-			if _, err := c.Exec(sql, key); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

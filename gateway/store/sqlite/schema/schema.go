@@ -77,8 +77,8 @@ CREATE TABLE attempts (
 	PRIMARY KEY (delivery, number)
 ) WITHOUT ROWID;
 
--- Where to find an event by its identity or its other dedupe keys: the index that
--- package keys fills behind the commits. marks says up to which event it is filled.
+-- Where to find an event by its identity or its other dedupe keys, filled behind
+-- the commits. marks says up to which event.
 CREATE TABLE keys (
 	key    BLOB PRIMARY KEY,
 	digest BLOB NOT NULL,
@@ -146,6 +146,24 @@ CREATE INDEX deliveries_gathering ON deliveries (route) WHERE claimed = 0 AND ga
 ALTER TABLE events ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN state_sum INTEGER NOT NULL DEFAULT 0`,
+	// Keys in runs, each a sorted set that is cut into blocks, where a row for each
+	// key was. Those of the events are read again, from the first on.
+	`
+DROP TABLE keys;
+DELETE FROM marks WHERE name='keys';
+CREATE TABLE key_runs (
+	id     INTEGER PRIMARY KEY AUTOINCREMENT,
+	blocks INTEGER NOT NULL,
+	keys   INTEGER NOT NULL,
+	oldest INTEGER NOT NULL,
+	newest INTEGER NOT NULL,
+	filter BLOB NOT NULL,
+	sum    INTEGER NOT NULL
+);
+CREATE TABLE key_blocks (
+	id   INTEGER PRIMARY KEY,
+	data BLOB NOT NULL
+)`,
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.
