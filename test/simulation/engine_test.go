@@ -432,7 +432,7 @@ func (m *machine) crash() {
 		if !at.line.in.dead.Load() {
 			m.w.model.lost(at.c.Key)
 			at.report(engine.Update{Kind: engine.Lost, Message: "crashed"})
-			time.Sleep(1) // the gateway looks at one after the other
+			time.Sleep(time.Nanosecond) // the gateway looks at one after the other
 		}
 	}
 	m.w.work.Go(func() {

@@ -173,7 +173,7 @@ func (b *batch) sort() {
 // settle lets all others come to rest, which takes no time that anybody would
 // notice: in a bubble of testing/synctest the clock moves only then. So what is
 // handed over is looked at before the next is, in every play of a history.
-func settle() { time.Sleep(1) }
+func settle() { time.Sleep(time.Nanosecond) }
 
 // answer hands over what was committed, then wakes those that wait, in commit
 // order and one by one; those who asked the disk something later.
