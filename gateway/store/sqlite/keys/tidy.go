@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// fanout is how many runs of about one size become one. So a key is written
-	// again a few times, and looked for in some tens of runs at most.
-	fanout = 8
-	// smallest is the size of the first tier; those of each further one are eight
-	// times as large. Large runs are left as they are.
-	smallest, large = 64, 1 << 22
+	// fanout is how many runs of a tier become one of the next. So a key is written
+	// again a few times, and looked for in some tens of runs.
+	fanout = 1 << tierBits
+	// Runs of the first tier have fewer keys than smallest; each further one has
+	// runs that are fanout times as large. Large runs are left as they are.
+	tierBits, smallest, large = 4, 64, 1 << 22
 )
 
 // Tidy removes the rests of runs that have left, and puts runs together where
@@ -54,16 +54,18 @@ func (x *Index) remove(ctx context.Context, do conn.Do, id int64) error {
 	return nil
 }
 
-func tier(keys int) int { return (bits.Len(uint(keys/smallest)) + 2) / 3 }
+func tier(keys int) int { return (bits.Len(uint(keys/smallest)) + tierBits - 1) / tierBits }
 
-// alike are the newest runs up to some size, if they are many.
+// alike are the newest runs up to some tier, if those of that tier are many.
 func alike(runs []*run.Run) []*run.Run {
 	for t := range tier(large) + 1 {
-		from := len(runs)
+		from, many := len(runs), 0
 		for from > 0 && runs[from-1].Keys < large && tier(runs[from-1].Keys) <= t {
-			from--
+			if from--; tier(runs[from].Keys) == t {
+				many++
+			}
 		}
-		if len(runs)-from >= fanout {
+		if many >= fanout {
 			return runs[from:]
 		}
 	}

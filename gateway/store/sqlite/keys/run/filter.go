@@ -10,14 +10,14 @@ import (
 // filter tells, without looking, that a key is not in a run: nearly every event
 // is new, and a look for each of its keys would be a good part of a commit. It
 // is a Bloom filter in lines of 64 bytes, so that a question costs one line of
-// the processor's cache; with 12 bits a key it is wrong for fewer than one of
-// fifty keys.
+// the processor's cache; with 14 bits a key it is wrong for two or three of a
+// thousand keys.
 type filter []byte
 
 const (
 	lineBytes  = 64
-	bitsPerKey = 12
-	probes     = 6
+	bitsPerKey = 14
+	probes     = 7
 	// probeBits choose one of the 512 bits of a line.
 	probeBits = 9
 )
