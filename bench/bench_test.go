@@ -186,3 +186,46 @@ func TestLoad(t *testing.T) {
 		t.Errorf("refused: got %v", err)
 	}
 }
+
+// A latency is judged only where the machine had nothing else to do.
+func TestLatencyIsJudged(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		p99, most time.Duration
+		others    float64
+		good      bool
+	}{
+		{49 * time.Millisecond, 50 * time.Millisecond, 0, true},
+		{51 * time.Millisecond, 50 * time.Millisecond, 0, false},
+		{51 * time.Millisecond, 0, 0, true},
+		{51 * time.Millisecond, 50 * time.Millisecond, 0.5, true},
+	} {
+		if err := quick(&figures{result: result{P99: tt.p99}, Others: tt.others}, tt.most); (err == nil) != tt.good {
+			t.Errorf("%s of %s beside %.1f: %v", tt.p99, tt.most, tt.others, err)
+		}
+	}
+}
+
+func TestGrowthIsFound(t *testing.T) {
+	t.Parallel()
+	series := func(n int, disk func(i int) int64) (list []level) {
+		for i := range n {
+			list = append(list, level{Memory: 200 << 20, Disk: disk(i) << 20})
+		}
+		return list
+	}
+	for name, tt := range map[string]struct {
+		levels []level
+		good   bool
+	}{
+		"flat":           {series(60, func(int) int64 { return 2000 }), true},
+		"levels off":     {series(60, func(i int) int64 { return min(100*int64(i), 2000) }), true},
+		"up and down":    {series(60, func(i int) int64 { return 1500 + 500*int64(i%2) }), true},
+		"grows for ever": {series(60, func(i int) int64 { return 100 * int64(i) }), false},
+		"too short":      {series(2, func(int) int64 { return 1 }), false},
+	} {
+		if err := flat(tt.levels); (err == nil) != tt.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -151,10 +151,10 @@ func busyTime() (time.Duration, error) {
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	fields := strings.Fields(line)
-	if len(fields) < 8 {
+	if len(fields) < 9 {
 		return 0, fmt.Errorf("/proc/stat has %d fields", len(fields))
 	}
-	return ticks(append(fields[1:4:4], fields[6:8]...))
+	return ticks(append(fields[1:4:4], fields[6:9]...)) // with what other machines took
 }
 
 func ticks(fields []string) (sum time.Duration, err error) {

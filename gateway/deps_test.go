@@ -62,8 +62,10 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/schedule", "event schedule/cron store", "go.uber.org/zap"},
 	// 4: running and showing
 	{"gateway/dispatch/pace", "", ""},
-	{"gateway/dispatch/outcome", "engine event store", ""},
-	{"gateway/dispatch", "dispatch/outcome dispatch/pace engine event store", "go.uber.org/zap"},
+	{"gateway/dispatch/outcome", "engine event store", "go.uber.org/zap"},
+	{"gateway/dispatch/named", "", ""},
+	{"gateway/dispatch/attempt", "dispatch/outcome engine", ""},
+	{"gateway/dispatch", "dispatch/attempt dispatch/named dispatch/outcome dispatch/pace engine event store", "go.uber.org/zap"},
 	{"gateway/gather", "dispatch/outcome event store", "go.uber.org/zap"},
 	{"gateway/rehearse", "event route", ""},
 	{"gateway/rehearse/plan", "event expr rehearse route", ""},
@@ -95,7 +97,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/again", "api/replay config event intake route store", ""},
 	{"gateway/routing", "api/explain history config dispatch dispatch/outcome dispatch/pace expr gather intake rehearse route store", ""},
 	{"gateway/timetable", "api/steer config overlay schedule store", ""},
-	{"gateway/underway", "api/engines api/runs dispatch engine gather store webhook/schema", "go.uber.org/zap"},
+	{"gateway/underway", "api api/engines api/runs dispatch dispatch/attempt engine gather store webhook/schema", "go.uber.org/zap"},
 	{"gateway", "again api api/access api/ask api/declare api/live api/steer backlog compare consult history lifetime metrics overlay reloads routing timetable trial underway ui " +
 		"config config/decode config/document config/files " +
 		"dispatch engine event expr gather intake route " +

@@ -308,7 +308,7 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 		return err
 	}
 	server := api.NewServer(api.New(api.Options{
-		Reader: g.store, Operator: operator{g.deliveries(), g}, Overlay: overlaid{g}, Schedules: g.board(),
+		Reader: underway.Reading{Reader: g.store, Gather: g.gather}, Operator: operator{g.deliveries(), g}, Overlay: overlaid{g}, Schedules: g.board(),
 		Runs:      underway.Runs{Dispatch: g.dispatch, Log: g.log.Named("runs")},
 		Revisions: history.History{Store: g.store},
 		Engines:   underway.Engines{Pool: g.pool, Declared: func(name string) bool { return g.current.Load().engines[name] != nil }},

@@ -123,7 +123,7 @@ func (b *builder) compileWebhook(path, name string, w config.Webhook) *webhook.W
 	}
 	spec := webhook.Spec{
 		Name: name, Path: w.Path, SchemeName: w.Scheme, Scheme: scheme,
-		Headers: w.Headers, MaxBody: int64(w.MaxBody), Allow: w.Allow,
+		RepeatedWithin: time.Duration(w.RepeatedWithin), Headers: w.Headers, MaxBody: int64(w.MaxBody), Allow: w.Allow,
 		Rate: gate.Rate{Count: w.Rate.Count, Window: time.Duration(w.Rate.Window), Burst: w.Rate.Burst},
 	}
 	for _, s := range w.Secrets {

@@ -52,7 +52,8 @@ type Delivery struct {
 	Attempt        int       `json:"attempt"`
 	AcceptedAt     time.Time `json:"accepted_at"`
 	FirstAttemptAt time.Time `json:"first_attempt_at,omitzero"`
-	// Due is the earliest time of the next attempt, while it is pending.
+	// Due is the earliest time of the next attempt, while it is pending; of one that
+	// is gathered when its group is due, if that is known.
 	Due   time.Time       `json:"due,omitzero"`
 	RunID string          `json:"run_id,omitempty"`
 	Key   string          `json:"key,omitempty"`

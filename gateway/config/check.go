@@ -38,7 +38,9 @@ func (c *checker) check() Problems {
 	doc.Config.Store.Path = c.absolute(doc.Config.Store.Path)
 	c.engines()
 	c.webhooks()
-	c.schedules()
+	for name := range doc.Config.Schedules {
+		c.schedule(name)
+	}
 	c.routes()
 	return c.problems
 }
@@ -141,12 +143,6 @@ func (c *checker) engines() {
 		}
 		e.SHA256, e.Plugin = strings.ToLower(e.SHA256), c.absolute(e.Plugin)
 		c.doc.Config.Engines[name] = e
-	}
-}
-
-func (c *checker) schedules() {
-	for name := range c.doc.Config.Schedules {
-		c.schedule(name)
 	}
 }
 

@@ -28,6 +28,7 @@ func (c *checker) webhooks() {
 		}
 		taken[w.Path] = name
 		c.scheme(path, &w)
+		c.repeats(path+".repeated_within", &w)
 		c.headers(path+".headers", w)
 		c.challenge(path+".challenge", w.Challenge)
 		c.cloudEvents(path+".cloudevents", w.CloudEvents)
@@ -83,10 +84,10 @@ func (c *checker) secrets(path string, w *Webhook) {
 			continue
 		}
 		if weak := key.Value.Weakness(); weak != "" {
-			c.report(at, "the secret "+weak, elsewhere(key.Value))
+			c.report(at, "the secret "+weak, key.Value.Elsewhere())
 			sound = false
-		} else if key.Value.Literal() && !isPublicKey(w.Scheme, key.Value) {
-			c.warn(at, "the secret is in the file itself", "write ${env:NAME} or ${file:path}")
+		} else if key.Value.Literal() && !key.Value.Public(w.Scheme) {
+			c.warn(at, "the secret is in the file itself", key.Value.Elsewhere())
 		}
 		key.position = i
 		usable = append(usable, key)
@@ -101,17 +102,16 @@ func (c *checker) secrets(path string, w *Webhook) {
 	}
 }
 
-// elsewhere is where a secret had better be that stands in the file itself.
-func elsewhere(s Secret) string {
-	if !s.Literal() {
-		return ""
+// repeats checks that the body alone tells which sendings are one, and that no
+// signature vouches for it: a captured request would have one for ever.
+func (c *checker) repeats(path string, w *Webhook) {
+	switch {
+	case w.RepeatedWithin == 0:
+	case w.ID != "" || w.CloudEvents != nil || w.Scheme == "cloudevents":
+		c.report(path, "ids tell here which sendings are one", "leave it out")
+	case w.Scheme != "token" && w.Scheme != "none" && w.Scheme != "":
+		c.report(path, fmt.Sprintf("goes with schemes token and none: of %s a captured request could be sent, and run, again and again", w.Scheme), "leave it out")
 	}
-	return "write ${env:NAME} or ${file:path}"
-}
-
-// isPublicKey tells of a webhook's secrets those that are none.
-func isPublicKey(scheme string, s Secret) bool {
-	return scheme == "discord" || scheme == "standard-webhooks" && strings.HasPrefix(string(s.Reveal()), "whpk_")
 }
 
 // reported tells whether the walker has already complained below path.

@@ -20,6 +20,8 @@ type Webhook struct {
 	Type CEL `yaml:"type" raw:"true" else:"the scheme's, else the name"`
 	// CEL: the event's id
 	ID CEL `yaml:"id" raw:"true" else:"the scheme's, else a digest"`
+	// of `token` and `none`, where nothing names an event: how long the same body is the same event, sent again; at most a day. See [webhooks.md](webhooks.md#duplicates)
+	RepeatedWithin Duration `yaml:"repeated_within" min:"1" max:"1d" aka:"dedupe,dedup,deduplicate,dedupe_window" else:"for as long as ids are remembered"`
 	// request headers kept with the event; never credentials
 	Headers []string `yaml:"headers"`
 	// largest body of a request

@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/named"
 	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
 	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -130,7 +131,7 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	lanes    map[string]*lane
-	queues   map[string]*queue
+	queues   named.Map[*queue]
 	running  map[int64]*run // waiting ones included
 	sleeping map[*group]struct{}
 	// starts of routes that have a rate, or had one of late; counted are runs
@@ -153,7 +154,7 @@ func New(o Options) *Dispatcher {
 	}
 	return &Dispatcher{
 		opts: o, wake: make(chan struct{}, 1),
-		lanes: map[string]*lane{}, queues: map[string]*queue{},
+		lanes:   map[string]*lane{},
 		running: map[int64]*run{}, sleeping: map[*group]struct{}{},
 		starts: map[string]*pace.Starts{},
 	}

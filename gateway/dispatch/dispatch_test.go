@@ -711,8 +711,8 @@ func TestRoutesGoAndComeBack(t *testing.T) {
 				t.Errorf("not given back: %+v", r)
 			}
 		}
-		if len(b.queues) != 0 {
-			t.Errorf("%d queues left", len(b.queues))
+		if b.queues.Len() != 0 {
+			t.Errorf("%d queues left", b.queues.Len())
 		}
 		b.send("r", "a")
 		settle(time.Second)
@@ -855,5 +855,64 @@ func TestAtRestNoClaims(t *testing.T) {
 		if b.store.left() != 0 {
 			t.Error("the retry was forgotten")
 		}
+	})
+}
+
+// TestTurnsOutliveAReload: another plan is no reason to begin at the front
+// again, or who is last would never be next while plans follow each other.
+func TestTurnsOutliveAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram()
+		var o order
+		p.script = o.script(time.Second, nil)
+		rule := Rule{Engine: "e", Workflow: "w", Concurrency: 1}
+		plan := &Plan{Engines: map[string]Lane{"e": {Engine: p, InFlight: 1}}, Routes: map[string]Rule{"a": rule, "b": rule, "c": rule}}
+		b := newBench(t, plan)
+		settle(100 * time.Millisecond)
+		var want []string
+		for range 2 {
+			for _, key := range []string{"x", "y", "z"} {
+				for _, route := range []string{"c", "b", "a"} {
+					b.send(route, key)
+					want = append(want, nameOf(len(want)+1))
+					settle(time.Millisecond)
+				}
+			}
+		}
+		for range 18 {
+			settle(time.Second)
+			b.Apply(plan)
+		}
+		settle(time.Minute)
+		if !slices.Equal(o.list(), want) {
+			t.Errorf("order %v, want %v", o.list(), want)
+		}
+		b.leftovers()
+	})
+}
+
+// TestDueLongestIsFirst: of keys whose heads come due between two looks at the
+// clock, the one that was due first starts first.
+func TestDueLongestIsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram()
+		var o order
+		p.script = o.script(time.Millisecond, func(c engine.Call) bool { return c.Attempt == 1 })
+		plan := one(p, Rule{Strict: true, Retry: outcome.Retry{Attempts: 2, Min: time.Minute, Max: time.Minute}})
+		lane := plan.Engines["e"]
+		lane.InFlight = 1
+		plan.Engines["e"] = lane
+		b := newBench(t, plan)
+		settle(51 * time.Millisecond)
+		var want []string
+		for i := range 8 {
+			b.send("r", nameOf(i))
+			want = append(want, nameOf(i+1))
+		}
+		settle(10 * time.Minute)
+		if !slices.Equal(o.list(), want) {
+			t.Errorf("order %v, want %v", o.list(), want)
+		}
+		b.leftovers()
 	})
 }

@@ -499,9 +499,9 @@ func (b *bench) leftovers() {
 	if b.bytes != 0 || len(b.running) != 0 || len(b.sleeping) != 0 || len(b.returns) != 0 {
 		b.t.Errorf("left: %d bytes, %d running, %d sleeping, %d returning", b.bytes, len(b.running), len(b.sleeping), len(b.returns))
 	}
-	for name, q := range b.queues {
+	for _, q := range b.queues.All() {
 		if q.held != 0 || q.bytes != 0 || len(q.groups) != 0 || q.giving != 0 {
-			b.t.Errorf("route %s: left: %d held, %d bytes, %d groups, %d giving", name, q.held, q.bytes, len(q.groups), q.giving)
+			b.t.Errorf("route %s: left: %d held, %d bytes, %d groups, %d giving", q.route, q.held, q.bytes, len(q.groups), q.giving)
 		}
 	}
 	if len(b.counted) != 0 {

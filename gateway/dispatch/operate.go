@@ -14,7 +14,7 @@ func (d *Dispatcher) InFlight(seq int64) bool {
 // something there.
 func (d *Dispatcher) Nudge(route string) {
 	d.mu.Lock()
-	if q := d.queues[route]; q != nil {
+	if q := d.queues.Get(route); q != nil {
 		d.more(q)
 	}
 	d.mu.Unlock()
@@ -71,7 +71,7 @@ func (d *Dispatcher) remove(seq int64) {
 
 // find looks for a delivery in memory that does not run.
 func (d *Dispatcher) find(seq int64) (*group, int) {
-	for _, q := range d.queues {
+	for _, q := range d.queues.All() {
 		for _, g := range q.groups {
 			for i, it := range g.items {
 				if it.d.Seq == seq {

@@ -1,6 +1,10 @@
 package dispatch
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
@@ -10,20 +14,35 @@ import (
 // routes that are gone return to the store until the route does.
 func (d *Dispatcher) Apply(p *Plan) {
 	d.mu.Lock()
+	order := d.order(p)
 	d.applyLanes(p)
 	d.applyRates(p, time.Now())
-	for name, q := range d.queues {
-		if _, ok := p.Routes[name]; !ok {
+	for _, q := range slices.Clone(d.queues.All()) {
+		if _, ok := p.Routes[q.route]; !ok {
 			d.empty(q)
 			q.lane = nil
 			d.forget(q)
 		}
 	}
-	for name, rule := range p.Routes {
-		d.applyRule(name, rule)
+	for _, name := range order {
+		d.applyRule(name, p.Routes[name])
 	}
 	d.mu.Unlock()
 	d.signal()
+}
+
+// order of the routes of a plan: as their turns are, or who is next would never
+// be while plans follow each other; the others by name.
+func (d *Dispatcher) order(p *Plan) (names []string) {
+	place := map[string]int{}
+	for _, l := range d.lanes {
+		for i, q := range l.turn {
+			place[q.route] = i - len(l.turn)
+		}
+	}
+	names = slices.Collect(maps.Keys(p.Routes))
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(place[a]-place[b], strings.Compare(a, b)) })
+	return names
 }
 
 func (d *Dispatcher) applyLanes(p *Plan) {
@@ -41,24 +60,37 @@ func (d *Dispatcher) applyLanes(p *Plan) {
 }
 
 func (d *Dispatcher) applyRule(route string, rule Rule) {
-	q := d.queues[route]
+	q := d.queues.Get(route)
 	if q == nil {
-		q = &queue{route: route, groups: map[string]*group{}, backlog: true}
-		d.queues[route] = q
+		q = d.queue(route)
 	}
 	l := d.lanes[rule.Engine]
-	if l == nil || q.rule != nil && q.rule.Strict != rule.Strict {
+	if l == nil || q.rule.Strict != rule.Strict {
 		d.empty(q) // memory has another order than the store will give
 	}
+	groups := q.inTurn()
 	q.rule, q.lane, q.turn, q.queued, q.starts = &rule, l, nil, false, nil
 	if rule.Rate.Count > 0 {
 		q.starts = d.starts[route]
 	}
-	for _, g := range q.groups {
+	for _, g := range groups {
 		g.queued = false
 		d.offer(g)
 	}
 	d.look(q)
+}
+
+// inTurn are the groups of a queue: those that can start as their turns are,
+// then the others, the oldest first.
+func (q *queue) inTurn() []*group {
+	groups, turns := slices.Clone(q.turn), len(q.turn)
+	for _, g := range q.groups {
+		if !g.queued && len(g.items) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	slices.SortFunc(groups[turns:], longest)
+	return groups
 }
 
 // empty gives what waits in a queue back to the store; runs go on.
@@ -107,8 +139,8 @@ func (d *Dispatcher) returned(it *item) func() {
 // forget removes a queue that is not in force and has nothing left: nothing
 // held, nothing running, nothing on its way from or to the store.
 func (d *Dispatcher) forget(q *queue) {
-	if q.lane == nil && len(q.groups) == 0 && !q.claiming && q.giving == 0 && d.queues[q.route] == q {
-		delete(d.queues, q.route)
+	if q.lane == nil && len(q.groups) == 0 && !q.claiming && q.giving == 0 && d.queues.Get(q.route) == q {
+		d.queues.Delete(q.route)
 	}
 }
 

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -57,6 +58,13 @@ type queue struct {
 	paused, searched time.Time
 }
 
+// queue makes the queue of a route, which begins by looking into the store.
+func (d *Dispatcher) queue(route string) *queue {
+	q := &queue{route: route, rule: &Rule{}, groups: map[string]*group{}, backlog: true}
+	d.queues.Put(route, q)
+	return q
+}
+
 // group is the deliveries of one order key, oldest first.
 type group struct {
 	key     string
@@ -69,6 +77,15 @@ type group struct {
 // ready tells whether the group's next delivery may start now, but for its due
 // time.
 func (g *group) ready() bool { return len(g.items) > 0 && g.running < g.q.rule.limit() }
+
+// longest compares two groups: whose next has been due for longer comes first.
+func longest(a, b *group) int {
+	if len(a.items) == 0 || len(b.items) == 0 {
+		return cmp.Compare(len(a.items), len(b.items)) // nothing can start of one
+	}
+	x, y := a.items[0].d, b.items[0].d
+	return cmp.Or(x.Due.Compare(y.Due), cmp.Compare(x.Seq, y.Seq))
+}
 
 // item is a delivery in memory.
 type item struct {

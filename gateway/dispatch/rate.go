@@ -58,7 +58,7 @@ func (q *queue) waits(now time.Time) bool {
 func (d *Dispatcher) Held(route string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	q := d.queues[route]
+	q := d.queues.Get(route)
 	return q != nil && q.lane != nil && q.waits(time.Now())
 }
 
@@ -104,7 +104,7 @@ func (d *Dispatcher) launch(r *run) {
 		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
 	case !r.start.Counts() && !r.starts.Free(now):
 		d.mu.Unlock()
-		d.back(r) // it ran before, and to run again it waits like any other
+		d.back(r, func() { r.unsure = false }) // it ran before, and to run again it waits like any other
 	default:
 		if !r.start.Counts() {
 			r.count(now)
@@ -150,23 +150,6 @@ func (d *Dispatcher) begin(r *run) {
 	}
 }
 
-// back returns a run that has not begun to the head of its key.
-func (d *Dispatcher) back(r *run) {
-	d.mu.Lock()
-	if r.ended {
-		d.mu.Unlock()
-		return
-	}
-	r.ended, r.again, r.unsure = true, true, false
-	r.uncount()
-	c := r.waitsAgain()
-	d.mu.Unlock()
-	if c != nil {
-		d.record(c)
-	}
-	d.end(r)
-}
-
 // leave drops the runs that were about to begin when the end came.
 func (d *Dispatcher) leave() {
 	d.mu.Lock()
@@ -174,6 +157,6 @@ func (d *Dispatcher) leave() {
 	d.counted = nil
 	d.mu.Unlock()
 	for _, r := range counted {
-		d.back(r)
+		d.back(r, func() { r.unsure = false })
 	}
 }

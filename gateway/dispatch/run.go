@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/attempt"
 	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
 	"github.com/event-gateway/gateway/gateway/dispatch/pace"
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -36,8 +37,8 @@ type run struct {
 	// its key.
 	marked, waiting, ended, again bool
 	// question while it waits, and how far it said it was.
-	question Question
-	progress Progress
+	question attempt.Question
+	progress attempt.Progress
 }
 
 func newRun(it *item, g *group, now time.Time) *run {
@@ -107,8 +108,7 @@ func (d *Dispatcher) attach(ctx context.Context, r *run) {
 	case errors.Is(err, engine.ErrDown) || err != nil && ctx.Err() == context.Canceled:
 		d.hold(r)
 	case err != nil:
-		d.opts.Log.Warn("asking what became of a run", zap.String("event", r.d.EventID), zap.String("route", r.d.Route),
-			zap.Int("attempt", r.number), zap.String("delivery", r.d.ID()), zap.Error(err))
+		d.opts.Log.Warn("asking what became of a run", outcome.Fields(r.d, r.number, zap.Error(err))...)
 		d.postpone(r)
 	case u.Kind == engine.Unknown && d.dropped(r):
 		d.update(r, engine.Update{Kind: engine.Failed, Message: dropped})
@@ -132,13 +132,19 @@ func (d *Dispatcher) dropped(r *run) bool {
 // hold returns a run that has not begun to its place: its engine takes none
 // for a moment.
 func (d *Dispatcher) hold(r *run) {
+	d.back(r, func() { r.lane.pause = time.Now().Add(tickTime) })
+}
+
+// back returns a run that has not begun to the head of its key, after something
+// was done with the lock.
+func (d *Dispatcher) back(r *run, do func()) {
 	d.mu.Lock()
 	if r.ended {
 		d.mu.Unlock()
 		return
 	}
 	r.ended, r.again = true, true
-	r.lane.pause = time.Now().Add(tickTime)
+	do()
 	r.uncount()
 	c := r.waitsAgain()
 	d.mu.Unlock()
@@ -225,7 +231,7 @@ func (d *Dispatcher) learn(r *run, u engine.Update) *store.Change {
 		d.unpark(r)
 	default:
 		if u.Kind == engine.Progress {
-			r.progress = Progress{Step: outcome.Clip(u.Step), Message: outcome.Clip(u.Message), Fraction: u.Fraction, At: time.Now()}
+			r.progress = attempt.ProgressOf(u)
 		}
 		if !d.unpark(r) {
 			return nil
@@ -257,7 +263,7 @@ func (d *Dispatcher) park(r *run, u engine.Update) *store.Change {
 		d.look(r.q)
 	}
 	r.deadline = time.Time{}
-	r.question = Question{Prompt: outcome.Clip(u.Prompt), Schema: u.Schema, At: time.Now()}
+	r.question = attempt.QuestionOf(u)
 	r.lost = 0 // what waits is not what ends its engine, however often that is replaced
 	c := r.goesOn(store.Waiting)
 	if c != nil {
@@ -271,7 +277,7 @@ func (d *Dispatcher) unpark(r *run) bool {
 	if !r.waiting {
 		return false
 	}
-	r.waiting, r.question = false, Question{}
+	r.waiting, r.question = false, attempt.Question{}
 	r.lane.running++
 	d.weigh(r.item, 1)
 	r.arm(time.Now())
@@ -360,28 +366,17 @@ func (d *Dispatcher) end(r *run) {
 func (d *Dispatcher) say(r *run, u engine.Update, c *store.Change) {
 	if c == nil {
 		if u.Kind == engine.Lost {
-			d.opts.Log.Info("run lost; unless discarded it will be asked for or started again", r.fields(zap.String("why", u.Message))...)
+			d.opts.Log.Info("run lost; unless discarded it will be asked for or started again", outcome.Fields(r.d, r.number, zap.String("why", u.Message))...)
 		}
 		return
 	}
 	last := r.d.Last
 	d.opts.Observe(Observation{Route: r.d.Route, Engine: r.rule.Engine, Outcome: last.Outcome, Took: last.Ended.Sub(last.Started)})
-	switch c.State {
-	case store.Dead:
-		d.opts.Log.Warn("delivery is dead", r.fields(zap.String("outcome", last.Outcome), zap.String("message", last.Message))...)
-		if letter := outcome.DeadLetter(r.d, r.rule.Engine, r.rule.Workflow); letter != nil {
-			c.Emit = d.opts.Route(letter)
-		}
-	case store.Pending:
-		d.opts.Log.Info("attempt failed", r.fields(
-			zap.String("outcome", last.Outcome), zap.String("message", last.Message), zap.Time("next", c.Due))...)
+	outcome.Log(d.opts.Log, c)
+	if c.State != store.Dead {
+		return
 	}
-}
-
-// fields are those of every line about a run, and more.
-func (r *run) fields(more ...zap.Field) []zap.Field {
-	return append([]zap.Field{
-		zap.String("event", r.d.EventID), zap.String("route", r.d.Route),
-		zap.Int("attempt", r.number), zap.String("delivery", r.d.ID()),
-	}, more...)
+	if letter := outcome.DeadLetter(r.d, r.rule.Engine, r.rule.Workflow); letter != nil {
+		c.Emit = d.opts.Route(letter)
+	}
 }

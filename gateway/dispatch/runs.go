@@ -5,73 +5,37 @@ import (
 	"slices"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/dispatch/attempt"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
-// Run is an attempt under way, as people see it.
-type Run struct {
-	// Seq and EventID name the delivery and its event, ID what the engine calls
-	// the run.
-	Seq         int64
-	EventID, ID string
-	Route       string
-	// Engine and Workflow that run it, and the engine's process.
-	Engine, Workflow, Process string
-	// Attempt counts from 1.
-	Attempt  int
-	Started  time.Time
-	Deadline time.Time // zero without one, and while it waits
-	// Cancelled: it was asked to end, by a person or because its time was up.
-	Cancelled bool
-	// Waiting for an answer to Question.
-	Waiting  bool
-	Question Question
-	Progress Progress
-}
-
-// Progress is what a run said last about how far it is; zero when it has not.
-type Progress struct {
-	Step, Message string
-	// Fraction from 0 to 1; negative when unknown.
-	Fraction float64
-	At       time.Time
-}
-
-// Question is what a waiting run wants to know.
-type Question struct {
-	Prompt string
-	// Schema is a JSON Schema of the answer; empty when anything goes.
-	Schema []byte
-	At     time.Time
-}
-
 // Runs are the attempts under way, newest delivery first.
-func (d *Dispatcher) Runs() []Run {
+func (d *Dispatcher) Runs() []attempt.Run {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	list := make([]Run, 0, len(d.running))
+	list := make([]attempt.Run, 0, len(d.running))
 	for _, r := range d.running {
 		list = append(list, r.shown())
 	}
-	slices.SortFunc(list, func(a, b Run) int { return cmp.Compare(b.Seq, a.Seq) })
+	slices.SortFunc(list, func(a, b attempt.Run) int { return cmp.Compare(b.Seq, a.Seq) })
 	return list
 }
 
 // RunOf is the attempt of a delivery that is under way, if one is.
-func (d *Dispatcher) RunOf(seq int64) (Run, bool) {
+func (d *Dispatcher) RunOf(seq int64) (attempt.Run, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.running[seq]
 	if r == nil {
-		return Run{}, false
+		return attempt.Run{}, false
 	}
 	return r.shown(), true
 }
 
 // shown is called with the lock.
-func (r *run) shown() Run {
-	return Run{
+func (r *run) shown() attempt.Run {
+	return attempt.Run{
 		Seq: r.d.Seq, EventID: r.d.EventID, ID: r.d.RunID, Route: r.d.Route,
 		Engine: r.rule.Engine, Workflow: r.rule.Workflow, Process: r.process,
 		Attempt: r.number, Started: r.started, Deadline: r.deadline, Cancelled: !r.cancelled.IsZero(),

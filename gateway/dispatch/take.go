@@ -12,7 +12,7 @@ import (
 func (d *Dispatcher) Room(del *store.Delivery) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	q := d.queues[del.Route]
+	q := d.queues.Get(del.Route)
 	if q == nil {
 		return false
 	}
@@ -38,14 +38,14 @@ func (d *Dispatcher) fits(q *queue) bool { return q.held < maxHeld && d.spare(q)
 // all, but always its own fair share, so that the routes of an engine that is
 // down cannot take all memory from the others.
 func (d *Dispatcher) spare(q *queue) int {
-	return max(maxBytes-d.bytes, maxBytes/max(1, len(d.queues))-q.bytes)
+	return max(maxBytes-d.bytes, maxBytes/max(1, d.queues.Len())-q.bytes)
 }
 
 // Take receives committed deliveries, in commit order.
 func (d *Dispatcher) Take(dels []*store.Delivery) {
 	d.mu.Lock()
 	for _, del := range dels {
-		switch q := d.queues[del.Route]; {
+		switch q := d.queues.Get(del.Route); {
 		case !del.Claimed && q != nil:
 			d.more(q)
 		case !del.Claimed: // a queue begins by looking into the store
@@ -62,8 +62,7 @@ func (d *Dispatcher) Take(dels []*store.Delivery) {
 // refuse gives a delivery back that came too late.
 func (d *Dispatcher) refuse(q *queue, del *store.Delivery) {
 	if q == nil {
-		q = &queue{route: del.Route, rule: &Rule{}, groups: map[string]*group{}, backlog: true}
-		d.queues[del.Route] = q
+		q = d.queue(del.Route)
 	}
 	d.giveBack(newItem(q, del))
 }

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/engine"
@@ -12,13 +14,8 @@ import (
 func (d *Dispatcher) tick(now time.Time) {
 	d.mu.Lock()
 	changes, late, gone := d.watch(now)
-	for g := range d.sleeping {
-		if len(g.items) == 0 || !g.items[0].d.Due.After(now) {
-			delete(d.sleeping, g)
-			d.offer(g)
-		}
-	}
-	for _, q := range d.queues {
+	d.rouse(now)
+	for _, q := range d.queues.All() {
 		if !q.nextDue.IsZero() && !q.nextDue.After(now) {
 			q.nextDue = time.Time{}
 			d.more(q)
@@ -41,6 +38,21 @@ func (d *Dispatcher) tick(now time.Time) {
 	}
 }
 
+// rouse offers the groups that slept long enough.
+func (d *Dispatcher) rouse(now time.Time) {
+	var due []*group
+	for g := range d.sleeping {
+		if len(g.items) == 0 || !g.items[0].d.Due.After(now) {
+			delete(d.sleeping, g)
+			due = append(due, g)
+		}
+	}
+	slices.SortFunc(due, longest)
+	for _, g := range due {
+		d.offer(g)
+	}
+}
+
 // watch finds runs to be recorded, to be cancelled, and to be given up.
 func (d *Dispatcher) watch(now time.Time) (changes []*store.Change, late, gone []*run) {
 	for _, r := range d.running {
@@ -57,5 +69,6 @@ func (d *Dispatcher) watch(now time.Time) (changes []*store.Change, late, gone [
 			changes = append(changes, r.goesOn(store.Running))
 		}
 	}
+	slices.SortFunc(gone, func(a, b *run) int { return cmp.Compare(a.d.Seq, b.d.Seq) })
 	return changes, late, gone
 }

@@ -1,6 +1,8 @@
 package gather
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,6 +34,7 @@ func (g *Gatherer) hungry(now time.Time) (claims []claim) {
 		g.bytes += c.MaxBytes // room for the answer
 		claims = append(claims, c)
 	}
+	slices.SortFunc(claims, func(a, b claim) int { return strings.Compare(a.Route, b.Route) })
 	return claims
 }
 

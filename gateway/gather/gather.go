@@ -9,7 +9,9 @@
 package gather
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,11 +175,12 @@ func (g *Gatherer) step(now time.Time) {
 	}
 }
 
-// ripen ends the groups whose time has come. Before all is known of a route,
+// ripen ends the groups whose time has come, the oldest first. Before all is known of a route,
 // nobody can tell.
 func (g *Gatherer) ripen(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	before := len(g.ended)
 	for _, r := range g.routes {
 		if r.rule == nil || !r.known {
 			continue
@@ -188,6 +191,7 @@ func (g *Gatherer) ripen(now time.Time) {
 			}
 		}
 	}
+	slices.SortFunc(g.ended[before:], func(a, b ended) int { return cmp.Compare(a.members[0].Seq, b.members[0].Seq) })
 }
 
 // end ends the open group of a key: what comes next begins another.

@@ -81,6 +81,21 @@ func TestAPauseEndsAGroup(t *testing.T) {
 }
 
 // Who never pauses gets a group after Max.
+// TestTheOldestEndsFirst: of groups that end at one look at the clock.
+func TestTheOldestEndsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(rule))
+		var want []string
+		for i := range 9 {
+			b.send(fmt.Sprint("key", 9-i))
+			want = append(want, fmt.Sprint(i+1))
+		}
+		settle(6 * time.Second)
+		b.expect("after the pause of all", want...)
+		b.leftovers()
+	})
+}
+
 func TestMax(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(rule))
@@ -271,6 +286,13 @@ func TestOperate(t *testing.T) {
 		}
 		if n, until := b.Waiting("r"); n != 3 || time.Until(until).Round(time.Second) != 5*time.Second {
 			t.Errorf("%d wait until %v", n, until)
+		}
+		if due := b.Due(sent[0]); time.Until(due).Round(time.Second) != 5*time.Second {
+			t.Errorf("the group is due at %v", due)
+		}
+		other := *sent[0]
+		if other.Key = "b"; !b.Due(&other).IsZero() {
+			t.Error("what is in no group here is due nevertheless")
 		}
 		b.store.change(&store.Change{Delivery: sent[1], State: store.Discarded})
 		b.Discard(sent[1].Seq)

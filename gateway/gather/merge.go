@@ -3,8 +3,6 @@ package gather
 import (
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/event-gateway/gateway/gateway/dispatch/outcome"
 	"github.com/event-gateway/gateway/gateway/store"
 )
@@ -46,12 +44,11 @@ func (g *Gatherer) dead(d *store.Delivery, cause error) *store.Change {
 	d.Last = store.Attempt{
 		Number: d.Attempt, Started: now, Ended: now, Outcome: outcome.Permanent, Message: outcome.Clip(cause.Error()),
 	}
-	g.opts.Log.Warn("delivery is dead", zap.String("event", d.EventID), zap.String("route", d.Route),
-		zap.String("delivery", d.ID()), zap.String("outcome", d.Last.Outcome), zap.String("message", d.Last.Message))
 	c := &store.Change{
 		Delivery: d, State: store.Dead, Due: d.Due, Attempts: d.Attempt, Throttled: d.Throttled, FirstAttemptAt: now,
 		Attempt: d.Last, AttemptEnded: true,
 	}
+	outcome.Log(g.opts.Log, c)
 	if letter := outcome.DeadLetter(d, d.Engine, d.Workflow); letter != nil {
 		c.Emit = g.opts.Route(letter)
 	}

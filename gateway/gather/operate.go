@@ -1,6 +1,10 @@
 package gather
 
-import "time"
+import (
+	"time"
+
+	"github.com/event-gateway/gateway/gateway/store"
+)
 
 // Retry ends the group that a delivery waits in, for a person, and tells whether
 // it does wait in one.
@@ -51,6 +55,22 @@ func (g *Gatherer) find(seq int64) (of *route, key string, i int) {
 		}
 	}
 	return nil, "", 0
+}
+
+// Due is when the group of a delivery ends by the rule, if nothing more comes;
+// zero while nobody can tell: what it waits for is in the store, or its route is
+// not in force.
+func (g *Gatherer) Due(d *store.Delivery) (due time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.routes[d.Route]
+	if r == nil || r.rule == nil || !r.known {
+		return due
+	}
+	if open := r.open[d.Key]; open != nil && d.Seq >= open.members[0].Seq {
+		return open.due(*r.rule)
+	}
+	return due
 }
 
 // Waiting tells how many deliveries of a route wait in groups, and when the

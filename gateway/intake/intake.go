@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -190,6 +191,9 @@ func (in *Intake) Merge(members []*store.Delivery) (*store.Entry, error) {
 }
 
 func (in *Intake) route(rules *Rules, ev *event.Event) *store.Entry {
+	// As the store keeps it: a run that begins from there, after a restart, is of
+	// the same event to the letter.
+	ev.Time = ev.Time.UTC().Truncate(time.Microsecond)
 	hits, misses := rules.Table.Match(ev)
 	for _, m := range misses {
 		in.log.Warn("a route could not tell and does not match",

@@ -60,6 +60,19 @@ func push() *event.Event {
 
 var ctx = context.Background()
 
+// TestTimeIsAsTheStoreHasIt: what is in memory is the event that a restart finds.
+func TestTimeIsAsTheStoreHasIt(t *testing.T) {
+	in, l, _, _ := setup(t)
+	ev := push()
+	ev.Time = time.Date(2026, 11, 27, 8, 0, 0, 123456789, time.FixedZone("", 3600))
+	if _, err := in.Accept(ctx, ev, nil, store.Digest{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.entries[0].Event.Time.Format(time.RFC3339Nano); got != "2026-11-27T07:00:00.123456Z" {
+		t.Errorf("accepted at %s", got)
+	}
+}
+
 func TestAccept(t *testing.T) {
 	in, l, _, logs := setup(t)
 	keys := []store.Key{store.KeyOf("x")}

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,6 +138,7 @@ func (r *Runner) forget(ctx context.Context, current map[string]bool) {
 		}
 	}
 	r.mu.Unlock()
+	slices.Sort(gone)
 	for _, name := range gone {
 		if err := r.sink.ForgetPosition(ctx, name); err != nil {
 			r.warn(ctx, "schedule not forgotten", err, zap.String("schedule", name))

@@ -15,6 +15,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/api/engines"
 	"github.com/event-gateway/gateway/gateway/api/runs"
 	"github.com/event-gateway/gateway/gateway/dispatch"
+	"github.com/event-gateway/gateway/gateway/dispatch/attempt"
 	"github.com/event-gateway/gateway/gateway/engine"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/webhook/schema"
@@ -59,7 +60,7 @@ func (u Runs) Answer(_ context.Context, seq int64, answer json.RawMessage) error
 
 // fits holds an answer against the schema that the engine asked with. A schema
 // that is none is the engine's mistake, not the answer's.
-func (u Runs) fits(run *dispatch.Run, answer json.RawMessage) error {
+func (u Runs) fits(run *attempt.Run, answer json.RawMessage) error {
 	if !run.Waiting || len(run.Question.Schema) == 0 {
 		return nil
 	}
@@ -83,7 +84,7 @@ func (u Runs) fits(run *dispatch.Run, answer json.RawMessage) error {
 // Cancel asks a run to end.
 func (u Runs) Cancel(_ context.Context, seq int64) error { return u.Dispatch.Cancel(seq) }
 
-func viewRun(r *dispatch.Run) runs.Run {
+func viewRun(r *attempt.Run) runs.Run {
 	v := runs.Run{
 		Delivery: store.FormatID(r.Seq), EventID: r.EventID, RunID: r.ID, Route: r.Route, Engine: r.Engine, Workflow: r.Workflow,
 		State: "running", Attempt: r.Attempt, Process: r.Process, Started: r.Started.UTC(), Deadline: r.Deadline.UTC(),

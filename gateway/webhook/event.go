@@ -26,6 +26,8 @@ type incoming struct {
 	digest store.Digest
 	// content names what was signed, whatever the delivery's id says.
 	content store.Key
+	// windows name the content for a time, where it is the same only for that.
+	windows []store.Key
 	// trusted: the id is inside the signature, or is made of the content, so
 	// it alone tells deliveries apart.
 	trusted bool
@@ -98,6 +100,7 @@ func (hook *Webhook) name(in *incoming, h http.Header, signed verify.Result) err
 	}
 	if ev.ID == "" {
 		ev.ID, in.trusted = contentID(in, signed), true
+		in.within(hook.spec.RepeatedWithin)
 	}
 	if ev.Type, err = own.kind(hook.spec.Name); err != nil {
 		return err
@@ -145,6 +148,20 @@ func contentID(in *incoming, signed verify.Result) string {
 	return string(b[:])
 }
 
+// within makes the content the same event for a time only. Time is cut into
+// windows. What comes in the same one or in the next is the same; what comes
+// later than that is another event, and takes its name from its window.
+func (in *incoming) within(window time.Duration) {
+	if window == 0 {
+		return
+	}
+	began, content := in.event.Time.Truncate(window), in.event.ID
+	for _, w := range []time.Time{began, began.Add(window)} {
+		in.windows = append(in.windows, store.KeyOf("within", in.event.Source, content, w.Format(time.RFC3339Nano)))
+	}
+	in.event.ID += "@" + began.Format(time.RFC3339Nano)
+}
+
 func checkName(what, name string) error {
 	switch {
 	case name == "":
@@ -162,7 +179,7 @@ func checkName(what, name string) error {
 // cannot.
 func (in *incoming) keys() []store.Key {
 	if in.trusted {
-		return nil
+		return in.windows
 	}
 	return []store.Key{in.content}
 }

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/event-gateway/gateway/gateway/expr"
 	"github.com/event-gateway/gateway/gateway/verify"
@@ -34,6 +35,9 @@ type Spec struct {
 	Secrets    []verify.Secret
 	// Type and ID compute what the scheme would otherwise say; nil: they don't.
 	Type, ID *expr.Text
+	// RepeatedWithin is how long, and up to twice as long, content without an id of
+	// its own is the same event; zero: always.
+	RepeatedWithin time.Duration
 	// Headers are kept with the event, beside those that the scheme names.
 	Headers []string
 	// MaxBody in bytes; DefaultMaxBody when 0.

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -406,6 +407,54 @@ func TestContentNamesTheEvent(t *testing.T) {
 	const digest = "sha256:44136fa355b3678a1146ad16f7e8649e"
 	if ev := d.desk.last(); ev.ID != digest || ev.Type != "open" || len(d.desk.keys[0]) != 1 {
 		t.Errorf("%s %s %d", ev.ID, ev.Type, len(d.desk.keys[0]))
+	}
+}
+
+// TestTheSameAgainLater: for a while the same content is the same event, which
+// somebody did not hear an answer to; after that it is another, with a name of
+// its own.
+func TestTheSameAgainLater(t *testing.T) {
+	t.Parallel()
+	hook, err := webhook.Compile(webhook.Spec{Name: "alerts", Scheme: preset("none"), RepeatedWithin: 5 * time.Minute}, webhook.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab, err := webhook.NewTable([]*webhook.Webhook{hook}, webhook.Front{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk := &desk{}
+	d := openTable(t, desk, tab)
+	var ahead atomic.Int64
+	began := time.Now().Truncate(5 * time.Minute).Add(4 * time.Minute)
+	d.handler.Now = func() time.Time { return began.Add(time.Duration(ahead.Load())) }
+	for _, step := range []struct {
+		at        time.Duration
+		body      string
+		duplicate bool
+	}{
+		{0, "firing", false},
+		{0, "firing", true},
+		{0, "resolved", false},
+		{2 * time.Minute, "firing", true},   // another window has begun
+		{5 * time.Minute, "firing", true},   // as long as it says
+		{11 * time.Minute, "firing", false}, // twice as long is over
+		{15 * time.Minute, "firing", true},
+		{4 * time.Hour, "firing", false},
+		{4*time.Hour + 5*time.Minute, "resolved", false},
+	} {
+		ahead.Store(int64(step.at))
+		status, _, answer := d.send(t, request{path: "/webhooks/alerts", body: `{"status":"` + step.body + `"}`})
+		if status != 202 || answer["duplicate"] != step.duplicate {
+			t.Errorf("%s after %v: %d %v, want duplicate %t", step.body, step.at, status, answer, step.duplicate)
+		}
+	}
+	ids := map[string]bool{}
+	for _, ev := range desk.events {
+		ids[ev.ID] = true
+	}
+	if len(ids) != 5 {
+		t.Errorf("five events are called %v", ids)
 	}
 }
 

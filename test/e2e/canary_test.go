@@ -227,7 +227,7 @@ func (c *cage) traffic() {
 	for i := range 3 {
 		body := fmt.Sprintf(`{"n":%d}`, i)
 		for _, name := range []string{"env", "file", "literal", "fallback", "hex", "standard", "token", "gitlab"} {
-			c.cli("send", "--webhook", name, "--data", body, "--id", fmt.Sprintf("%s-%d", name, i), "--url", c.life.public+"/webhooks/"+name+"?access_token="+sent+"&token="+sent,
+			c.cli("send", "--webhook", name, "--data", body, "--url", c.life.public+"/webhooks/"+name+"?access_token="+sent+"&token="+sent,
 				"-H", "Cookie: "+sent, "-H", "Proxy-Authorization: "+sent, "-H", "X-Api-Key: "+sent, "-H", "X-Any-Secret: "+sent,
 				"-H", "X-GitHub-Event: push", "-H", "X-Gitlab-Event: Push Hook")
 		}

@@ -78,6 +78,11 @@ func TestDebounceShown(t *testing.T) {
 	l = s.start()
 	until(t, 5*time.Second, "the route says why it waits", func() bool { return strings.HasPrefix(l.reason(t, "builds"), "2 events gathered so far") })
 	waiting := l.deliveries(t, "builds")
+	for _, d := range waiting {
+		if left := time.Until(d.Due); left < 50*time.Minute || left > time.Hour {
+			t.Errorf("delivery %s is due in %v, its group in an hour", d.ID, left)
+		}
+	}
 	l.mustAsk(t, 200, "POST", "/api/v1/deliveries/"+waiting[0].ID+"/retry", "")
 	l.settle(t, 5*time.Second)
 	all := l.deliveries(t, "builds")

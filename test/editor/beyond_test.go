@@ -17,7 +17,7 @@ func beyond(name string) (why string) {
 			"route-engine-undefined", "route-no-engines", "route-strict-concurrency", "schedule-bounds", "secret-missing", "signature-id",
 			"signature-missing", "signature-not-hmac", "signature-time-place", "signature-timestamp", "signature-timestamp-unsigned",
 			"signature-token", "signature-tolerance", "signature-url", "tokens-bad", "tokens-empty", "webhook-none-public",
-			"webhook-none-secrets", "webhook-same-path",
+			"webhook-none-secrets", "webhook-repeated-within", "webhook-same-path",
 		}},
 		{"it is about how large something is, not about how it looks", []string{
 			"backoff-bad", "cloudevents-origins", "debounce-times", "duration-too-large", "max-body-too-large", "schedule-every-zero", "webhook-rate-bad", "route-rate-bad",

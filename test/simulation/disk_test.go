@@ -105,24 +105,12 @@ type realDisk struct {
 	n   int
 }
 
-// embedded is the real store. Append borrows what other bubbles have used, which
-// AppendAll does not.
-type embedded struct{ *sqlite.Store }
-
-func (s embedded) Append(ctx context.Context, e *store.Entry) (store.Receipt, error) {
-	receipts, err := s.AppendAll(ctx, []*store.Entry{e})
-	if err != nil {
-		return store.Receipt{}, err
-	}
-	return receipts[0], nil
-}
-
 func (d *realDisk) open(taker store.Taker) (backing, error) {
-	s, err := sqlite.Open(sqlite.Options{Dir: d.dir, Taker: taker, Retain: d.w.retain()})
+	s, err := sqlite.Open(sqlite.Options{Dir: d.dir, Taker: settled{taker}, Retain: d.w.retain()})
 	if err != nil {
 		return nil, err
 	}
-	return embedded{s}, nil
+	return newEmbedded(s), nil
 }
 
 func (d *realDisk) crash(*instance, bool) {

@@ -144,7 +144,8 @@ func (l *line) Run(c engine.Call, report func(engine.Update)) error {
 	m.live[c.Key] = at
 	if j := m.jobs[c.Key]; m.far && j != nil && (j.done == nil || j.done.Kind == engine.Succeeded) {
 		if j.done != nil { // the key says that it has been done
-			go m.say(c.Key, at, *j.done)
+			done := *j.done
+			go func() { m.react(c.Key); m.say(c.Key, at, done) }()
 		}
 		return nil
 	}
@@ -160,8 +161,18 @@ func (l *line) Run(c engine.Call, report func(engine.Update)) error {
 	return nil
 }
 
+// react is how long what runs under a key takes to begin, or to notice
+// something: each its own time, so that no two of them, nor what the gateway
+// does meanwhile, fall on one instant. Of that Go would choose the order.
+func (m *machine) react(key string) {
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	time.Sleep(time.Duration(1 + h.Sum64()%uint64(100*time.Microsecond)))
+}
+
 // perform is what a workflow does.
 func (m *machine) perform(j *job, at *call) {
+	m.react(j.key)
 	tell := func(u engine.Update) { m.tell(j, u) }
 	if j.fate.kind == mumbles || j.fate.delay > 400*time.Millisecond {
 		tell(engine.Update{Kind: engine.Accepted, RunID: "run-" + j.key})
@@ -169,7 +180,9 @@ func (m *machine) perform(j *job, at *call) {
 	if j.fate.kind == mumbles {
 		tell(engine.Update{Kind: engine.Progress, Step: "half", Fraction: 0.5})
 	}
-	if !j.sleep(j.fate.delay) {
+	left := j.sleep(j.fate.delay)
+	m.react(j.key)
+	if !left {
 		m.end(j, engine.Update{Kind: engine.Failed, Message: "asked to end"})
 		return
 	}
@@ -186,6 +199,7 @@ func (m *machine) perform(j *job, at *call) {
 		case <-j.killed:
 		case <-time.After(time.Minute): // one that nobody asks any more
 		}
+		m.react(j.key)
 		m.end(j, engine.Update{Kind: engine.Failed, Message: "asked to end"})
 	case hangsOn:
 		select {
@@ -230,11 +244,13 @@ func (m *machine) ask(j *job) {
 	case <-j.answered:
 	case <-time.After(8 * time.Second): // it asked in vain
 	case <-j.cancelled:
+		m.react(j.key)
 		m.end(j, engine.Update{Kind: engine.Failed, Message: "asked to end"})
 		return
 	case <-j.killed:
 		return
 	}
+	m.react(j.key)
 	m.mu.Lock()
 	j.waits = false
 	m.mu.Unlock()
@@ -294,6 +310,7 @@ func (m *machine) say(key string, at *call, u engine.Update) {
 // Attach implements dispatch.Engine.
 func (l *line) Attach(_ context.Context, key, _ string, report func(engine.Update)) (engine.Update, error) {
 	m := l.machine
+	m.react(key)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l.in.dead.Load() || !m.up {
@@ -402,8 +419,10 @@ func (m *machine) stop() (lost []*call) {
 	return lost
 }
 
-// downTime is how long an engine takes to be back.
-const downTime = 700 * time.Millisecond
+// downTime is how long an engine takes to be back. It is no multiple of what the
+// gateway counts time in: one that crashed as the gateway started would be back
+// just when it looks.
+const downTime = 700*time.Millisecond + 123457
 
 // crash ends the process; another one comes.
 func (m *machine) crash() {
@@ -413,6 +432,7 @@ func (m *machine) crash() {
 		if !at.line.in.dead.Load() {
 			m.w.model.lost(at.c.Key)
 			at.report(engine.Update{Kind: engine.Lost, Message: "crashed"})
+			time.Sleep(time.Nanosecond) // the gateway looks at one after the other
 		}
 	}
 	m.w.work.Go(func() {

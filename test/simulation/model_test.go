@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ type model struct {
 	keys   map[pair]string
 	pairs  map[string]pair
 	inputs map[string][]byte
-	bodies map[string][]byte
+	events map[string]string // their time and body
 	starts map[string][]started
 	// byRoute are the starts of all deliveries of a route.
 	byRoute map[string][]time.Time
@@ -56,7 +57,7 @@ type act struct {
 
 func newModel(w *world) *model {
 	return &model{
-		w: w, keys: map[pair]string{}, pairs: map[string]pair{}, inputs: map[string][]byte{}, bodies: map[string][]byte{}, starts: map[string][]started{},
+		w: w, keys: map[pair]string{}, pairs: map[string]pair{}, inputs: map[string][]byte{}, events: map[string]string{}, starts: map[string][]started{},
 		byRoute: map[string][]time.Time{}, reports: map[string][]report{}, succeeded: map[string]bool{}, losses: map[string]int{},
 		acts: map[string][]act{},
 	}
@@ -102,10 +103,11 @@ func (m *model) identity(route string, c *engine.Call) {
 		m.w.fail("P3: %s runs with %s, and ran with %s", c.Key, c.Input, input)
 	}
 	m.inputs[c.Key] = c.Input
-	if body, ok := m.bodies[c.Key]; ok && !bytes.Equal(body, c.Event.Body) {
-		m.w.fail("P3: %s runs with the event %s, and ran with %s", c.Key, c.Event.Body, body)
+	event := fmt.Sprintf("of %s: %s", c.Event.Time.Format(time.RFC3339Nano), c.Event.Body)
+	if known, ok := m.events[c.Key]; ok && known != event {
+		m.w.fail("P3: %s runs with the event %s, and ran with that %s", c.Key, event, known)
 	}
-	m.bodies[c.Key] = c.Event.Body
+	m.events[c.Key] = event
 }
 
 // origin (P5, P7): what runs was sent, signed and in time, and is what was sent.

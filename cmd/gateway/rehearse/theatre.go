@@ -150,11 +150,11 @@ func (t theatre) sign(q stage.Unsigned) (*stage.Signed, error) {
 
 // sign makes a request of the parts that a case has.
 func sign(q stage.Unsigned, hook config.Webhook, target string) (*verify.Request, error) {
-	request := sender.Request{URL: target, Event: q.Event, ID: cmp.Or(q.ID, "test"), Header: q.Header, Body: q.Body, Key: private(hook)}
+	request := sender.Request{URL: target, Event: q.Event, ID: q.ID, Unnamed: "test", Header: q.Header, Body: q.Body, Key: private(hook)}
 	signed, err := request.Sign(hook, q.At)
 	var mistake sender.Mistake
 	if errors.As(err, &mistake) { // in the words of a flag
-		return nil, errors.New(strings.ReplaceAll(strings.ReplaceAll(err.Error(), "--event push", "event: push"), "--event", "event"))
+		return nil, errors.New(strings.NewReplacer("--event push", "event: push", "--event", "event", "--id", "id").Replace(err.Error()))
 	}
 	return signed, err
 }

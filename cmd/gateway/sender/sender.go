@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,9 @@ type Request struct {
 	URL string
 	// Event is which event it is, where a header says so.
 	Event string
-	// ID of the delivery; empty: a new one.
-	ID string
+	// ID of the delivery, where the scheme has a place for one; empty: Unnamed, or
+	// else a new one.
+	ID, Unnamed string
 	// Key to sign with; nil: a secret of the webhook.
 	Key []byte
 	// Header is added at last, and wins.
@@ -51,7 +53,10 @@ func (q Request) Sign(hook config.Webhook, now time.Time) (*verify.Request, erro
 			return nil, err
 		}
 	}
-	q.ID = cmp.Or(q.ID, uuid.NewString())
+	if err := q.hasPlace(scheme, hook); err != nil {
+		return nil, err
+	}
+	q.ID = cmp.Or(q.ID, q.Unnamed, uuid.NewString())
 	r := &verify.Request{Method: http.MethodPost, URL: q.URL, Body: q.Body, Header: http.Header{
 		"Content-Type": {cmp.Or(q.Header.Get("Content-Type"), "application/json")}, "User-Agent": {"gateway-send"},
 	}}
@@ -63,6 +68,24 @@ func (q Request) Sign(hook config.Webhook, now time.Time) (*verify.Request, erro
 	}
 	maps.Copy(r.Header, q.Header)
 	return r, nil
+}
+
+// hasPlace refuses an id that nobody would ever see.
+func (q *Request) hasPlace(scheme verify.Scheme, hook config.Webhook) error {
+	has := slices.ContainsFunc(scheme.ID, func(p verify.Place) bool { return p.Header != "" }) ||
+		slices.ContainsFunc(scheme.Proofs, func(p verify.Proof) bool { return p.ID != "" })
+	switch {
+	case q.ID == "" || has:
+	case hook.CloudEvents != nil || hook.Scheme == "cloudevents":
+		if q.structured(&verify.Request{Body: q.Body, Header: http.Header{}}) {
+			return Mistake("the body is a CloudEvent, which has its id in it: change it there, not with --id")
+		}
+	case hook.ID != "":
+		return Mistake("the webhook makes its ids itself: change what its id is made of, not --id")
+	default:
+		return Mistake(fmt.Sprintf("scheme %s has no header for --id: the body tells sendings apart, so change that", hook.Scheme))
+	}
+	return nil
 }
 
 // name says what the request is, in the headers where the scheme's requests

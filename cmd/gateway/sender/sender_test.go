@@ -64,6 +64,9 @@ func TestSign(t *testing.T) {
 		if name == "discord" {
 			q.Key = []byte(hex.EncodeToString([]byte(secretText)))
 		}
+		if _, err := q.Sign(hook, now); err != nil && strings.Contains(err.Error(), "--id") {
+			q.ID = ""
+		}
 		if _, err := q.Sign(hook, now); err != nil { // no header of its says what it is
 			q.Event = ""
 		}
@@ -134,6 +137,9 @@ func TestRefusals(t *testing.T) {
 		{"linear", "must be a JSON object", false, Request{Body: []byte("x")}},
 		{"github", "say which event", true, Request{}},
 		{"stripe", "no header for --event", true, Request{Event: "x"}},
+		{"token", "scheme token has no header for --id", true, Request{ID: "7"}},
+		{"none", "the body tells sendings apart", true, Request{ID: "7"}},
+		{"cloudevents", "change it there", true, Request{ID: "7", Body: []byte(`{"specversion":"1.0"}`)}},
 	} {
 		_, err := tt.q.Sign(all[tt.hook], time.Now())
 		var mistake Mistake

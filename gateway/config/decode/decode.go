@@ -189,6 +189,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, at place) {
 			continue
 		}
 		if at.path != "" || !strings.HasPrefix(key, "x-") {
+			given[known.meant(key)] = true // to say that it is missing would be the same again
 			message, hint := known.unknown(key)
 			d.report(e.Key, at.child(e.Key, ""), message, hint)
 		}

@@ -55,15 +55,20 @@ func (k *keys) unknown(key string) (message, hint string) {
 	if slices.Contains(k.apart, key) {
 		return "cannot be in an included file", "put it into the file that includes this one"
 	}
-	for _, name := range k.order {
-		if slices.Contains(strings.Split(k.fields[name].Tag.Get("aka"), ","), strings.ToLower(key)) {
-			return fmt.Sprintf("unknown key %q", key), DidYouMean(name)
-		}
-	}
-	if near := Nearest(key, k.order); near != "" {
-		return fmt.Sprintf("unknown key %q", key), DidYouMean(near)
+	if meant := k.meant(key); meant != "" {
+		return fmt.Sprintf("unknown key %q", key), DidYouMean(meant)
 	}
 	return fmt.Sprintf("unknown key %q", key), "known here: " + strings.Join(k.order, ", ")
+}
+
+// meant is the key that was perhaps meant by one that is not in the struct.
+func (k *keys) meant(key string) string {
+	for _, name := range k.order {
+		if slices.Contains(strings.Split(k.fields[name].Tag.Get("aka"), ","), strings.ToLower(key)) {
+			return name
+		}
+	}
+	return Nearest(key, k.order)
 }
 
 // DidYouMean words a hint.

@@ -56,6 +56,20 @@ func (s Secret) MarshalYAML() (any, error) { return redacted, nil }
 // Literal tells whether the secret stands in the file itself.
 func (s Secret) Literal() bool { return s.origin == decode.Literal }
 
+// Elsewhere is where the secret had better be, if it stands in the file itself.
+func (s Secret) Elsewhere() string {
+	if !s.Literal() {
+		return ""
+	}
+	return "write ${env:NAME} or ${file:path}"
+}
+
+// Public tells of the secrets of a signature scheme those that are none, but a
+// key that anybody may see.
+func (s Secret) Public(scheme string) bool {
+	return scheme == "discord" || scheme == "standard-webhooks" && strings.HasPrefix(s.reveal(), "whpk_")
+}
+
 // Dropped tells whether it is empty from a ${env:NAME:-} default: as if it were
 // not written.
 func (s Secret) Dropped() bool { return s.dropped }

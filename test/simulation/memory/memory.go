@@ -10,6 +10,7 @@ package memory
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -86,9 +87,9 @@ type pending struct {
 
 // task is a question to the disk, or an operation on it.
 type task struct {
-	route string // of a claim
-	run   func(*Disk) error
-	done  func(error)
+	claims string // what, if it does
+	run    func(*Disk) error
+	done   func(error)
 }
 
 // answer is what is said to somebody, and when.
@@ -201,9 +202,9 @@ func (s *Store) Record(c *store.Change) { s.enqueue(&op{change: c}) }
 func (s *Store) Claim(c store.Claim, then func(store.Claimed, error)) {
 	var got store.Claimed
 	t := &task{
-		route: c.Route,
-		run:   func(d *Disk) error { got = d.claim(c, s.opts.Lenient); return nil },
-		done:  func(err error) { then(got, err) },
+		claims: fmt.Sprint(c.Route, " ", c.Gather),
+		run:    func(d *Disk) error { got = d.claim(c, s.opts.Lenient); return nil },
+		done:   func(err error) { then(got, err) },
 	}
 	if !s.enqueue(&op{task: t}) {
 		then(store.Claimed{}, store.ErrFailed)

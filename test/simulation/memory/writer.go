@@ -118,7 +118,8 @@ func (s *Store) commit() {
 
 // gather takes what waits. Within a batch nothing depends on the order in which
 // goroutines happened to queue it, so that a seed is always the same history:
-// events come by their id, changes by their delivery, claims by their route.
+// events come by their id, changes by their delivery, claims by their route,
+// first what gathers.
 func (s *Store) gather() *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,6 +143,10 @@ func (s *Store) gather() *batch {
 		}
 	}
 	s.queue = nil
+	select {
+	case <-s.wake: // for what is in this batch
+	default:
+	}
 	b.sort()
 	if len(b.entries)+len(b.changes)+len(b.tasks) == 0 {
 		return nil
@@ -155,7 +160,7 @@ func (b *batch) sort() {
 		return cmp.Or(strings.Compare(x.Event.Source, y.Event.Source), strings.Compare(x.Event.ID, y.Event.ID))
 	})
 	slices.SortStableFunc(b.changes, func(x, y *store.Change) int { return cmp.Compare(x.Delivery.Seq, y.Delivery.Seq) })
-	slices.SortStableFunc(b.tasks, func(x, y *task) int { return strings.Compare(y.route, x.route) }) // claims first
+	slices.SortStableFunc(b.tasks, func(x, y *task) int { return strings.Compare(y.claims, x.claims) }) // claims first
 	for _, c := range b.changes {
 		if c.Emit != nil {
 			p := &pending{Entry: c.Emit}
@@ -165,8 +170,13 @@ func (b *batch) sort() {
 	}
 }
 
+// settle lets all others come to rest, which takes no time that anybody would
+// notice: in a bubble of testing/synctest the clock moves only then. So what is
+// handed over is looked at before the next is, in every play of a history.
+func settle() { time.Sleep(time.Nanosecond) }
+
 // answer hands over what was committed, then wakes those that wait, in commit
-// order; those who asked the disk something later.
+// order and one by one; those who asked the disk something later.
 func (s *Store) answer(b *batch, err error, lag time.Duration) {
 	if !s.opts.Early {
 		s.tell(b, err)
@@ -175,6 +185,7 @@ func (s *Store) answer(b *batch, err error, lag time.Duration) {
 		for _, c := range b.changes {
 			if c.Committed != nil {
 				c.Committed()
+				settle()
 			}
 		}
 	}
@@ -199,10 +210,12 @@ func (s *Store) tell(b *batch, err error) {
 	}
 	if s.opts.Taker != nil && len(taken) > 0 {
 		s.opts.Taker.Take(taken)
+		settle()
 	}
 	for _, p := range b.entries {
 		if p.done != nil && p == p.group[len(p.group)-1] {
 			close(p.done)
+			settle()
 		}
 	}
 }
@@ -213,6 +226,7 @@ func (s *Store) answerAll() {
 		select {
 		case <-time.After(time.Until(a.at)):
 			a.say()
+			settle()
 		case <-s.gone: // nobody is there any more
 		}
 	}

@@ -25,7 +25,7 @@ type Index struct {
 	// window is how long a key makes a duplicate; zero: for ever.
 	window time.Duration
 	// work is held by who writes or removes runs.
-	work sync.Mutex
+	work turn
 
 	mu sync.RWMutex
 	// recent has the newest keys; moving those of which a run is being made.
@@ -52,6 +52,7 @@ const size = len(store.Key{})
 // New makes an empty index; keys older than window, if any, count no more.
 func New(window time.Duration) *Index {
 	return &Index{
+		work:   make(turn, 1),
 		window: window, recent: map[store.Key]Place{}, moving: map[store.Key]Place{}, sources: map[string]bool{},
 	}
 }
@@ -142,3 +143,10 @@ func (x *Index) inWindow(at Place, now time.Time) bool {
 
 // since is the oldest event whose keys count.
 func (x *Index) since(now time.Time) int64 { return store.SeqAt(now.Add(-x.window)) }
+
+// turn is a lock that is held over waits for others. Who waits for it is at rest,
+// for testing/synctest too, which a mutex is not.
+type turn chan struct{}
+
+func (t turn) Lock()   { t <- struct{}{} }
+func (t turn) Unlock() { <-t }
