@@ -13,9 +13,10 @@ import (
 
 // The gateway holds little and makes garbage with every event: Go's own rule,
 // a heap of twice what is in use, would collect some ten times a second. So the
-// heap may be five times as large, up to usual. Beyond that it has no more than
-// half of what is in use above that, and between roomy and thrice roomy: else
-// what strangers make it hold for a moment would cost five times that. GOGC and GOMEMLIMIT, when set, rule instead.
+// heap may be five times as large, up to usual. Beyond that it has room for as
+// much again as is in use, at least roomy and at most five times that: else what
+// strangers make it hold for a moment would cost far more. GOGC and GOMEMLIMIT,
+// when set, rule instead.
 const (
 	collectAt = 400 // percent
 	usual     = 96 << 20
@@ -88,7 +89,7 @@ func (m *Memory) limit(before int64) int64 {
 }
 
 // limitFor is how much may be taken with so much in use.
-func limitFor(used int64) int64 { return max(used+min(max(roomy, used/2), 3*roomy), usual) }
+func limitFor(used int64) int64 { return max(used+min(max(roomy, used), 5*roomy), usual) }
 
 // inUse is what the latest collection found in use.
 func inUse() (sum int64) {
