@@ -124,7 +124,10 @@ func (s *Store) openFiles() (err error) {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	if s.asking, err = conn.Open(s.path, "_pragma=busy_timeout(10000)&_pragma=query_only(1)"); err != nil {
+	// The driver's connections share the bound of their caches: with no room to spare,
+	// as of one that hardly uses its own, readers take the filler's share of it, which
+	// then reads the same pages for every row.
+	if s.asking, err = conn.Open(s.path, "_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-16384)"); err != nil {
 		return err
 	}
 	s.deciding = decider{store: s, asks: s.asking, seen: map[store.Key]keys.Place{}}
