@@ -16,8 +16,9 @@ const (
 	// again a few times, and looked for in some tens of runs.
 	fanout = 1 << tierBits
 	// Runs of the first tier have fewer keys than smallest; each further one has
-	// runs that are fanout times as large. Large runs are left as they are.
-	tierBits, smallest, large = 4, 64, 1 << 22
+	// runs that are fanout times as large. Large runs are left as they are: sixteen
+	// of them would take their room twice for a while, and as much to write.
+	tierBits, smallest, large = 4, 64, 1 << 20
 )
 
 // Tidy removes the rests of runs that have left, and puts runs together where
