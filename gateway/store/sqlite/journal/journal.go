@@ -70,6 +70,9 @@ type segment struct {
 	path      string
 	size, end int64
 	last      uint64 // number of its newest record
+	// found is the size that its file had when the journal was opened: one that was
+	// cut off may end within a block.
+	found int64
 }
 
 // Open opens the log in a folder, which must exist, and reads nothing yet. The
@@ -106,7 +109,7 @@ func (j *Journal) existing(path string) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segment{file: f, path: path, size: info.Size() / block * block}, nil
+	return &segment{file: f, path: path, size: info.Size() / block * block, found: info.Size()}, nil
 }
 
 // Append numbers a record, has its payload appended to a buffer, and returns

@@ -278,7 +278,7 @@ func TestCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "journal-000001")
-	for _, size := range []int64{segmentSize - block, 20000, 600} {
+	for _, size := range []int64{segmentSize - block, 20000, 600, 380} {
 		if err := os.Truncate(path, size); err != nil {
 			t.Fatal(err)
 		}

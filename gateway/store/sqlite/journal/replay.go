@@ -50,7 +50,7 @@ func (j *Journal) Replay(after uint64, each func(number uint64, payload []byte) 
 // scan finds the whole records of a segment that come after a number. It looks
 // at every block: what lies behind a damaged record must be seen.
 func (j *Journal) scan(s *segment, after uint64) (found []place, err error) {
-	data := make([]byte, s.size)
+	data := make([]byte, s.found)
 	if _, err := s.file.ReadAt(data, 0); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", s.path, err)
 	}
