@@ -1,16 +1,13 @@
 package e2e
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +37,7 @@ engines:
 webhooks:
   in: {scheme: github, secrets: ["${env:E2E_SECRET}"]}
   marker: {scheme: github, secrets: ["${env:E2E_SECRET}"], path: /hooks/v%d}
+  turned: {scheme: github, secrets: ["${file:DIR/secrets/turned}"], type: '"turned"'}
 routes:
   first:
     events: [github.push]
@@ -71,70 +69,6 @@ func mistakes() []mistake {
 	}
 }
 
-// way is how a new configuration gets to the gateway.
-type way struct {
-	name string
-	// reason is what the gateway logs.
-	reason string
-	write  func(s *site, yaml string)
-	// ask makes the gateway look; the watcher does when it is nil.
-	ask func(t *testing.T, s *site, valid bool)
-}
-
-func ways() []way {
-	return []way{
-		{"rename", "file", (*site).write, nil},
-		{"truncate", "file", truncate, nil},
-		{"delete and create", "file", create, nil},
-		{"SIGHUP", "SIGHUP", (*site).write, func(t *testing.T, s *site, _ bool) { s.current().signal(t, syscall.SIGHUP) }},
-		{"POST", "api", (*site).write, post},
-		{"gateway reload", "api", (*site).write, command},
-	}
-}
-
-// create has no file there for a moment.
-func create(s *site, yaml string) {
-	if err := errors.Join(os.Remove(s.config), os.WriteFile(s.config, []byte(s.fill(yaml)), 0o600)); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// truncate empties the file and then writes it bit by bit, as a slow editor.
-func truncate(s *site, yaml string) {
-	f, err := os.Create(s.config)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	text := s.fill(yaml)
-	for len(text) > 0 {
-		n := min(100, len(text))
-		if _, err := f.WriteString(text[:n]); err != nil {
-			s.t.Fatal(err)
-		}
-		text = text[n:]
-	}
-	if err := f.Close(); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func post(t *testing.T, s *site, valid bool) {
-	want := http.StatusOK
-	if !valid {
-		want = http.StatusUnprocessableEntity
-	}
-	if code, problems := s.current().reload(t); code != want {
-		t.Errorf("POST /-/reload: %d, want %d: %v", code, want, problems)
-	}
-}
-
-func command(t *testing.T, s *site, valid bool) {
-	out, err := exec.Command(built.gateway, "reload", "--admin", s.current().admin).CombinedOutput()
-	if valid != (err == nil) {
-		t.Errorf("gateway reload of a configuration, valid %v: %v: %s", valid, err, out)
-	}
-}
-
 // reloader changes a site's configuration again and again.
 type reloader struct {
 	*site
@@ -148,6 +82,8 @@ type reloader struct {
 	// load that it must not leave behind, and how often it has reloaded.
 	load *load
 	done int
+	// secrets is how often the secret in a file has become another.
+	secrets int
 	// slowest is how long a change took to be in force, late how many took longer
 	// than they may.
 	slowest time.Duration
@@ -184,19 +120,23 @@ func TestReload(t *testing.T) {
 	times := int(fromEnv(t, "E2E_RELOADS", 200))
 	file := func(*site) {}
 	kinds := []struct {
-		name string
-		lay  func(*site)
-		ways []way
+		name  string
+		share int // of the reloads, one in so many
+		lay   func(*site)
+		ways  []way
 	}{
-		{"file 1", file, ways()}, {"file 2", file, ways()}, {"file 3", file, ways()},
-		{"folder", mount, []way{{"..data", "file", swapData, nil}}},
-		{"link", func(s *site) { flip(s, revision(0)) }, []way{{"link", "file", flip, nil}}},
+		{"file 1", 5, file, ways()}, {"file 2", 5, file, ways()}, {"file 3", 5, file, ways()},
+		{"folder", 5, mount, []way{{"..data", "file", swapData, nil, 0}}},
+		{"link", 5, func(s *site) { flip(s, revision(0)) }, []way{{"link", "file", flip, nil, 0}}},
+		// Each waits for the next look, up to 15 s.
+		{"without events", 60, hide, []way{{"other name", "file", unseen, nil, inForce + 15*time.Second}}},
 	}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			for left := times / len(kinds); left > 0; left -= perSite {
+			for left := times / kind.share; left > 0; left -= perSite {
 				s := newSite(t, revision(0))
+				s.turn("turned", secretOf("0"))
 				kind.lay(s)
 				reloads(t, s, kind.ways, min(left, perSite))
 			}
@@ -229,9 +169,9 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 	l.undisturbed(t, "second")
 	var c api.ConfigStatus
 	l.get(t, "/api/v1/config", &c)
-	t.Logf("%d reloads accepted, %d refused, %d requests, in force after %v at the latest", c.Accepted, c.Refused, senders.sent, r.slowest)
+	t.Logf("%d reloads accepted, %d refused, %d secrets, %d requests, in force after %v at the latest", c.Accepted, c.Refused, r.secrets, senders.sent, r.slowest)
 	if r.late > max(1, times/100) {
-		t.Errorf("%d changes were in force after more than %v, the last of all after %v", r.late, inForce, r.slowest)
+		t.Errorf("%d changes were in force later than they may, the last of all after %v", r.late, r.slowest)
 	}
 	if least := uint64(times / 2); c.Accepted < least || c.Refused < least {
 		t.Errorf("%d reloads accepted and %d refused, want at least %d each", c.Accepted, c.Refused, least)
@@ -251,6 +191,9 @@ func (r *reloader) times(n int) {
 	for range n / 2 {
 		r.valid(r.way())
 		r.broken(r.way(), mistakes[r.random.IntN(len(mistakes))])
+		if r.random.IntN(4) == 0 {
+			r.secret()
+		}
 		r.done += 2
 		until(r.t, 60*time.Second, "enough requests", func() bool { return r.load.count() >= r.done*perReload })
 	}
@@ -265,10 +208,7 @@ func (r *reloader) valid(w way) {
 		w.ask(r.t, r.site, true)
 	}
 	until(r.t, 20*time.Second, fmt.Sprintf("%s: revision %d is in force", w.name, r.n), func() bool { return r.inForce(r.n) })
-	took := time.Since(began)
-	if r.slowest = max(r.slowest, took); took > inForce {
-		r.late++
-	}
+	r.took(time.Since(began), cmp.Or(w.within, inForce))
 	if r.inForce(r.n - 1) {
 		r.t.Errorf("%s: revision %d is still in force, beside the next", w.name, r.n-1)
 	}
@@ -287,6 +227,27 @@ func (r *reloader) broken(w way, m mistake) {
 	})
 	if now := r.config(); now.Revision != live.Revision || !r.inForce(r.n) {
 		r.t.Errorf("%s, %s: revision %s was live, now %s is", w.name, m.name, live.Revision, now.Revision)
+	}
+}
+
+// took notes how long a change took to be in force.
+func (r *reloader) took(d, within time.Duration) {
+	if r.slowest = max(r.slowest, d); d > within {
+		r.late++
+	}
+}
+
+// secret turns the secret in a file, beside whatever the configuration's file is.
+func (r *reloader) secret() {
+	r.t.Helper()
+	old, now := secretOf(strconv.Itoa(r.secrets)), secretOf(strconv.Itoa(r.secrets+1))
+	r.secrets++
+	began := time.Now()
+	r.turn("turned", now)
+	until(r.t, 20*time.Second, "the new secret is in force", func() bool { return r.current().turned(r.t, now) == http.StatusAccepted })
+	r.took(time.Since(began), inForce)
+	if code := r.current().turned(r.t, old); code != http.StatusUnauthorized {
+		r.t.Errorf("with the secret of before: %d", code)
 	}
 }
 
@@ -344,52 +305,4 @@ func (l *life) flat(t *testing.T, before usage) {
 		now = measure(t, l)
 		return now.goroutines <= before.goroutines+give && now.descriptors <= before.descriptors+give
 	})
-}
-
-// mount lays the configuration out as Kubernetes mounts one: the file is a
-// link into the folder ..data, itself a link, which is swapped.
-func mount(s *site) {
-	if err := errors.Join(os.Remove(s.config), os.Symlink("..data/gateway.yaml", s.config)); err != nil {
-		s.t.Fatal(err)
-	}
-	swapData(s, revision(0))
-}
-
-// flip has the file be a link to another one.
-func flip(s *site, yaml string) {
-	s.t.Helper()
-	file, err := os.CreateTemp(s.dir, "revision-*.yaml")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	_, err = file.WriteString(s.fill(yaml))
-	old, _ := os.Readlink(s.config) // none at first
-	link := s.config + ".new"
-	err = errors.Join(err, file.Close(), os.Symlink(filepath.Base(file.Name()), link), os.Rename(link, s.config))
-	if old != "" {
-		err = errors.Join(err, os.Remove(s.path(old)))
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func swapData(s *site, yaml string) {
-	s.t.Helper()
-	folder, err := os.MkdirTemp(s.dir, "..2026_")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	data := s.path("..data")
-	old, _ := os.Readlink(data) // none at first
-	link := s.path("..data_tmp")
-	err = errors.Join(
-		os.WriteFile(filepath.Join(folder, "gateway.yaml"), []byte(s.fill(yaml)), 0o600),
-		os.Symlink(filepath.Base(folder), link), os.Rename(link, data))
-	if old != "" {
-		err = errors.Join(err, os.RemoveAll(s.path(old)))
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
 }

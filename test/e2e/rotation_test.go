@@ -43,9 +43,6 @@ routes:
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, rotating)
-	if err := os.Mkdir(s.path("secrets"), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	s.turn("old", secretOf("old"))
 	s.turn("new", secretOf("a"))
 	l := s.start()
@@ -111,6 +108,9 @@ func (l *life) secretsTold(t *testing.T, r api.StatusReport) {
 // turn puts a secret in place.
 func (s *site) turn(name, value string) {
 	s.t.Helper()
+	if err := os.MkdirAll(s.path("secrets"), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
 	s.replace(s.path("secrets/"+name), []byte(value+"\n"), 0o600)
 }
 

@@ -38,7 +38,7 @@ func matrix() []trial.Trial {
 			Package: "./test/e2e", Tests: "TestManySwaps", Variable: "E2E_SWAPS",
 		}.Run},
 		{Name: "T15", Title: "reloads under load, half of them broken", Promises: "P2 P6", Figures: times(40, 500, 50000), Run: trials.Joined{
-			Package: "./test/e2e", Tests: "TestReload$", Variable: "E2E_RELOADS", AtOnce: 5,
+			Package: "./test/e2e", Tests: "TestReload$", Variable: "E2E_RELOADS", AtOnce: 6,
 		}.Run},
 		{Name: "T22", Title: "sent again, in every way", Promises: "P3 P4", Figures: times(100, 3000, 100000), Run: trials.Repeat},
 		{Name: "T24", Title: "canary secrets", Promises: "P13", Figures: times(1, 1, 20), Run: trials.Joined{

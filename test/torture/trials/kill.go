@@ -19,6 +19,8 @@ const (
 	drain = 20 * time.Second
 	// perLife is how many events a gateway accepts at most until it is killed.
 	perLife = 900
+	// onAverage is how many they accept at least, one with another.
+	onAverage = 350
 )
 
 // Kill kills the gateway again and again under load, at any moment, also while
@@ -47,7 +49,7 @@ func Kill(b *trial.Bench) error {
 		}
 		b.Recovered(l.Took)
 		// So many events later, however fast the machine is, and at any moment.
-		enough, late := load.Acked()+b.Rand.IntN(perLife), time.Now().Add(time.Second)
+		enough, late := max(load.Acked()+b.Rand.IntN(perLife), (b.Tried+1)*onAverage), time.Now().Add(time.Second)
 		for load.Acked() < enough && time.Now().Before(late) {
 			time.Sleep(time.Millisecond)
 		}
