@@ -76,6 +76,20 @@ func (m *meter) stop(ctx context.Context, f *figures, generator time.Duration) e
 	return err
 }
 
+// metered puts into f what a server took while something ran, which tells what
+// the generator took of its own.
+func (s *server) metered(ctx context.Context, f *figures, run func(meter) (generator time.Duration, err error)) error {
+	m := meter{server: s.cmd.Process.Pid, admin: s.Admin}
+	if err := m.start(ctx); err != nil {
+		return err
+	}
+	generator, err := run(m)
+	if err != nil {
+		return err
+	}
+	return m.stop(ctx, f, generator)
+}
+
 // machine is where it was measured.
 type machine struct {
 	CPUs   int    `json:"cpus"`

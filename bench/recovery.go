@@ -15,11 +15,7 @@ import (
 // dispatch does alone.
 func (b *bench) recovery(ctx context.Context, s scenario, round int) (f figures, err error) {
 	f = figures{Scenario: s.name, Round: round}
-	dir, err := b.site(s)
-	if err != nil {
-		return f, err
-	}
-	first, err := b.gatewayIn(ctx, dir, s, round, "BENCH_HOLD=1")
+	first, dir, err := b.fresh(ctx, s, round, "BENCH_HOLD=1")
 	if err != nil {
 		return f, err
 	}
@@ -37,14 +33,11 @@ func (b *bench) recovery(ctx context.Context, s scenario, round int) (f figures,
 	}
 	defer func() { err = errors.Join(err, second.stop()) }()
 	f.Ready = time.Since(start)
-	m := meter{server: second.cmd.Process.Pid, admin: second.Admin}
-	if err := m.start(ctx); err != nil {
-		return f, err
-	}
-	if f.Rate, err = drain(ctx, second.Admin, b.Backlog); err != nil {
-		return f, err
-	}
-	if err := m.stop(ctx, &f, 0); err != nil {
+	err = second.metered(ctx, &f, func(meter) (_ time.Duration, err error) {
+		f.Rate, err = drain(ctx, second.Admin, b.Backlog)
+		return 0, err
+	})
+	if err != nil {
 		return f, err
 	}
 	return f, drained(ctx, second.Admin, b.Backlog)

@@ -29,30 +29,21 @@ const (
 // slowest request that met one.
 func (b *bench) reload(ctx context.Context, s scenario, round int) (f figures, err error) {
 	f = figures{Scenario: s.name, Round: round}
-	dir, err := b.site(s)
-	if err != nil {
-		return f, err
-	}
-	target, err := b.gatewayIn(ctx, dir, s, round)
+	target, dir, err := b.fresh(ctx, s, round)
 	if err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, target.stop()) }()
-	m := meter{server: target.cmd.Process.Pid, admin: target.Admin}
-	if err := m.start(ctx); err != nil {
-		return f, err
-	}
-	p := pace(ctx, target.Listen)
-	spans, err := b.reloads(ctx, s, dir, target.Admin)
-	if err = errors.Join(err, p.stop()); err != nil {
-		return f, err
-	}
-	f.Sent = uint64(len(p.requests))
-	if err := m.stop(ctx, &f, 0); err != nil {
-		return f, err
-	}
-	f.tell(spans, p.requests)
-	return f, nil
+	err = target.metered(ctx, &f, func(meter) (time.Duration, error) {
+		p := pace(ctx, target.Listen)
+		spans, err := b.reloads(ctx, s, dir, target.Admin)
+		if err = errors.Join(err, p.stop()); err == nil {
+			f.Sent = uint64(len(p.requests))
+			f.tell(spans, p.requests)
+		}
+		return 0, err
+	})
+	return f, err
 }
 
 // tell puts what happened to requests into the figures.

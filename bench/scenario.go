@@ -239,10 +239,7 @@ func (b *bench) measure(ctx context.Context, s scenario, round int) (f figures, 
 	if s.name == bareName {
 		target, err = startBare(ctx)
 	} else {
-		var dir string
-		if dir, err = b.site(s); err == nil {
-			target, err = b.gatewayIn(ctx, dir, s, round)
-		}
+		target, _, err = b.fresh(ctx, s, round)
 	}
 	if err != nil {
 		return f, err
@@ -255,15 +252,11 @@ func (b *bench) measure(ctx context.Context, s scenario, round int) (f figures, 
 	if s.runs {
 		t.Admin = target.Admin
 	}
-	m := meter{server: target.cmd.Process.Pid, admin: target.Admin}
-	if err := m.start(ctx); err != nil {
-		return f, err
-	}
-	var generator time.Duration
-	if f.result, generator, err = load(ctx, t); err != nil {
-		return f, err
-	}
-	if err := m.stop(ctx, &f, generator); err != nil {
+	err = target.metered(ctx, &f, func(meter) (generator time.Duration, err error) {
+		f.result, generator, err = load(ctx, t)
+		return generator, err
+	})
+	if err != nil {
 		return f, err
 	}
 	f.Rate = f.Answered
@@ -282,6 +275,15 @@ func startBare(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	return start(ctx, self, []string{roleBare}, nil)
+}
+
+// fresh starts a gateway in a folder of its own.
+func (b *bench) fresh(ctx context.Context, s scenario, round int, env ...string) (target *server, dir string, err error) {
+	if dir, err = b.site(s); err != nil {
+		return nil, "", err
+	}
+	target, err = b.gatewayIn(ctx, dir, s, round, env...)
+	return target, dir, err
 }
 
 const configName = "gateway.yaml"

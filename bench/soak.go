@@ -43,36 +43,32 @@ func (b *bench) soak(ctx context.Context, s scenario, round int) (f figures, err
 	if err != nil {
 		return f, err
 	}
-	dir, err := b.site(s)
-	if err != nil {
-		return f, err
-	}
-	target, err := b.gatewayIn(ctx, dir, s, round)
+	target, dir, err := b.fresh(ctx, s, round)
 	if err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, target.stop()) }()
-	m := meter{server: target.cmd.Process.Pid, admin: target.Admin}
-	if err := m.start(ctx); err != nil {
-		return f, err
-	}
-	watching, stop := context.WithCancel(ctx)
-	watched := make(chan error, 1)
-	go func() { watched <- f.watch(watching, m, filepath.Join(dir, "data")) }()
-	var generator time.Duration
-	f.result, generator, err = load(ctx, task{
-		Address: target.Listen, Admin: target.Admin, Connections: b.Connections, Threads: b.Threads,
-		Warmup: b.Warmup, Duration: b.Soak, Window: b.Window, Rate: soakShare * top.Rate,
+	err = target.metered(ctx, &f, func(m meter) (time.Duration, error) {
+		return b.watched(ctx, &f, m, target, filepath.Join(dir, "data"), soakShare*top.Rate)
 	})
-	stop()
-	if err = errors.Join(err, <-watched); err != nil {
-		return f, err
-	}
-	if err := m.stop(ctx, &f, generator); err != nil {
+	if err != nil {
 		return f, err
 	}
 	f.Rate = f.Settled
 	return f, errors.Join(flat(f.Levels), quick(&f, b.P99), verify(ctx, target.Admin, s, &f))
+}
+
+// watched is a load of so much a second, with the levels of what it needs.
+func (b *bench) watched(ctx context.Context, f *figures, m meter, target *server, data string, rate float64) (generator time.Duration, err error) {
+	watching, stop := context.WithCancel(ctx)
+	watched := make(chan error, 1)
+	go func() { watched <- f.watch(watching, m, data) }()
+	f.result, generator, err = load(ctx, task{
+		Address: target.Listen, Admin: target.Admin, Connections: b.Connections, Threads: b.Threads,
+		Warmup: b.Warmup, Duration: b.Soak, Window: b.Window, Rate: rate,
+	})
+	stop()
+	return generator, errors.Join(err, <-watched)
 }
 
 // watch reads levels until it is stopped.
