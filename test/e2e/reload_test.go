@@ -134,7 +134,7 @@ func TestReload(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			for left := times / kind.share; left > 0; left -= perSite {
+			for left := max(times/kind.share, 4); left > 0; left -= perSite {
 				s := newSite(t, revision(0))
 				s.turn("turned", secretOf("0"))
 				kind.lay(s)
@@ -151,7 +151,7 @@ func reloads(t *testing.T, s *site, ways []way, times int) {
 	pid := l.enginePID(t, "main")
 	senders := startLoad(s, "in", 8, 12*time.Millisecond, true)
 	r := &reloader{site: s, t: t, random: rand.New(rand.NewPCG(seed, 0)), ways: ways, load: senders}
-	warm := times / 8 * 2 // pairs of one that is valid and one that is not
+	warm := max(2, times/8*2) // pairs of one that is valid and one that is not
 	r.times(warm)
 	before := measure(t, l)
 	r.times(times - warm)
