@@ -18,7 +18,7 @@ import (
 
 func TestRequestsAreSignedAndDiffer(t *testing.T) {
 	t.Parallel()
-	w := newWriter(7)
+	w := newWriter(7, 2)
 	ids, bodies := map[string]bool{}, map[string]bool{}
 	const many = 300 // more than two digits in base 16
 	for range many {
@@ -42,7 +42,7 @@ func TestRequestsAreSignedAndDiffer(t *testing.T) {
 
 func TestBare(t *testing.T) {
 	t.Parallel()
-	good := newWriter(1).next()
+	good := newWriter(1, 1).next()
 	bad := bytes.Replace(good, []byte(`main`), []byte(`mine`), 1)
 	for want, text := range map[int][]byte{http.StatusAccepted: good, http.StatusUnauthorized: bad} {
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))

@@ -25,6 +25,7 @@ type task struct {
 	Window      int           `json:"window"` // see gate
 	Events      int           `json:"events"` // then it ends, whatever the time; zero: never
 	Rate        float64       `json:"rate"`   // most a second; zero: as many as go
+	Bodies      int           `json:"bodies"` // that have nothing in common, of each thread
 }
 
 // result is what the generator saw.
@@ -69,7 +70,7 @@ func (t *task) do(ctx context.Context) (r result, err error) {
 		if i < t.Connections%t.Threads {
 			share++
 		}
-		loops[i] = &loop{address: t.Address, gate: g, from: from, until: until, writer: newWriter(rand.Uint64())}
+		loops[i] = &loop{address: t.Address, gate: g, from: from, until: until, writer: newWriter(rand.Uint64(), max(1, t.Bodies))}
 		if err := loops[i].connect(share); err != nil {
 			return r, err
 		}

@@ -71,6 +71,7 @@ type options struct {
 	Warmup      time.Duration `json:"warmup_ns"`
 	Duration    time.Duration `json:"duration_ns"`
 	Window      int           `json:"window"`
+	Bodies      int           `json:"bodies"`
 	Backlog     int           `json:"backlog"`
 	Soak        time.Duration `json:"soak_ns"`
 	P99         time.Duration `json:"p99_limit_ns"`
@@ -88,6 +89,7 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.Warmup, "warmup", time.Second, "load before measuring")
 	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "load while measuring")
 	flags.IntVar(&o.Window, "window", 4096, "events that may be accepted and not settled: more wait unsent")
+	flags.IntVar(&o.Bodies, "bodies", 64, "bodies of each thread that have nothing in common, which none compresses; 1: all differ in a few bytes only")
 	flags.IntVar(&o.Backlog, "backlog", 200_000, "deliveries that recovery finds at its start")
 	flags.DurationVar(&o.Soak, "soak", 10*time.Minute, "how long soak goes on")
 	flags.DurationVar(&o.P99, "p99", 50*time.Millisecond, "the p99 that soak may have; 0: any")
@@ -105,7 +107,7 @@ func parse(args []string) (o options, err error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	for _, n := range []int{o.Rounds, o.Connections, o.Threads, o.Window, o.Backlog, int(o.Duration)} {
+	for _, n := range []int{o.Rounds, o.Connections, o.Threads, o.Window, o.Bodies, o.Backlog, int(o.Duration)} {
 		if n <= 0 {
 			return o, errors.New("numbers must be above zero")
 		}

@@ -20,7 +20,7 @@ func (b *bench) recovery(ctx context.Context, s scenario, round int) (f figures,
 		return f, err
 	}
 	f.result, _, err = load(ctx, task{
-		Address: first.Listen, Connections: b.Connections, Threads: b.Threads, Events: b.Backlog, Window: b.Backlog + 1,
+		Address: first.Listen, Connections: b.Connections, Threads: b.Threads, Bodies: b.Bodies, Events: b.Backlog, Window: b.Backlog + 1,
 		Duration: time.Duration(b.Backlog) * time.Millisecond, // far more than it takes
 	})
 	if err = errors.Join(err, first.kill()); err != nil {

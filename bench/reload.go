@@ -152,7 +152,7 @@ func (p *paced) send(ctx context.Context, address string) error {
 		return err
 	}
 	defer conn.Close()
-	w, buffer := newWriter(rand.Uint64()), make([]byte, 4096)
+	w, buffer := newWriter(rand.Uint64(), 1), make([]byte, 4096)
 	tick := time.NewTicker(paceEvery)
 	defer tick.Stop()
 	for {

@@ -115,8 +115,8 @@ const head = "events/s\tratio\tby CPU\tp50 ms\tp99 ms\tCPU µs: server\tengine\t
 
 func (r *report) print(out io.Writer) {
 	o := r.Options
-	fmt.Fprintf(out, "%d CPUs, %s, Linux %s; %d connections, 1 KiB signed bodies, %d rounds of %s after %s of warm-up\n",
-		r.Machine.CPUs, r.Machine.Go, r.Machine.Kernel, o.Connections, o.Rounds, o.Duration, o.Warmup)
+	fmt.Fprintf(out, "%d CPUs, %s, Linux %s; %d connections, 1 KiB signed bodies of %d texts, %d rounds of %s after %s of warm-up\n",
+		r.Machine.CPUs, r.Machine.Go, r.Machine.Kernel, o.Connections, o.Bodies*o.Threads, o.Rounds, o.Duration, o.Warmup)
 	fmt.Fprintf(out, "append and fdatasync a second: 1 KiB %.0f before, %.0f after; 64 KiB %.0f before, %.0f after\n\n",
 		r.DiskBefore.Small, r.DiskAfter.Small, r.DiskBefore.Large, r.DiskAfter.Large)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding"
 	"encoding/hex"
@@ -11,6 +10,7 @@ import (
 	"hash"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -33,29 +33,38 @@ const (
 // writer makes requests, each with an id and a body that no other has, by
 // patching the few bytes that differ. It isn't safe for concurrent use.
 type writer struct {
-	text []byte
-	// Where to patch.
+	// kinds are requests whose bodies have different texts.
+	kinds []request
+	// Where to patch them.
 	id, signature, tail int
 	count               uint64
 
-	inner, outer           hash.Hash
-	innerState, outerState []byte
-	sum                    [sha256.Size]byte
+	inner, outer hash.Hash
+	outerState   []byte
+	sum          [sha256.Size]byte
 }
 
-// newWriter makes a writer whose ids and bodies begin with nonce.
-func newWriter(nonce uint64) *writer {
-	w := &writer{}
+type request struct {
+	text []byte
+	// inner is the state of SHA-256 before the tail.
+	inner []byte
+}
+
+// newWriter makes a writer whose ids and bodies begin with nonce, of some kinds.
+func newWriter(nonce uint64, kinds int) *writer {
+	w := &writer{kinds: make([]request, kinds)}
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: ", hookPath, bodySize)
 	w.id = len(head)
 	head += fmt.Sprintf("%016x-%016x\r\n%s: %s", nonce, 0, signatureHeader, signaturePrefix)
 	w.signature = len(head)
-	body := newBody(nonce)
-	w.text = append(append([]byte(head), bytes.Repeat([]byte("0"), 2*sha256.Size)...), "\r\n\r\n"...)
-	w.tail = len(w.text) + headSize
-	w.text = append(w.text, body...)
-	w.inner, w.innerState = prepared(0x36, body[:headSize])
+	head += strings.Repeat("0", 2*sha256.Size) + "\r\n\r\n"
+	w.tail = len(head) + headSize
+	for i := range w.kinds {
+		body := newBody(nonce)
+		w.kinds[i].text = append([]byte(head), body...)
+		w.inner, w.kinds[i].inner = prepared(0x36, body[:headSize])
+	}
 	w.outer, w.outerState = prepared(0x5c, nil)
 	return w
 }
@@ -91,15 +100,16 @@ func prepared(pad byte, then []byte) (hash.Hash, []byte) {
 // next is one more request, valid until the next call.
 func (w *writer) next() []byte {
 	w.count++
+	r := &w.kinds[w.count%uint64(len(w.kinds))]
 	var digits [16]byte
 	number := strconv.AppendUint(digits[:0], w.count, 16)
-	copy(w.text[w.id+33-len(number):], number)
-	copy(w.text[len(w.text)-2-len(number):], number)
+	copy(r.text[w.id+33-len(number):], number)
+	copy(r.text[len(r.text)-2-len(number):], number)
 
-	sum := after(w.inner, w.innerState, w.text[w.tail:], w.sum[:0])
+	sum := after(w.inner, r.inner, r.text[w.tail:], w.sum[:0])
 	sum = after(w.outer, w.outerState, sum, w.sum[:0])
-	hex.Encode(w.text[w.signature:], sum)
-	return w.text
+	hex.Encode(r.text[w.signature:], sum)
+	return r.text
 }
 
 // after appends to out the digest of what a state has seen and then text.

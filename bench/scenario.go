@@ -246,7 +246,7 @@ func (b *bench) measure(ctx context.Context, s scenario, round int) (f figures, 
 	}
 	defer func() { err = errors.Join(err, target.stop()) }()
 	t := task{
-		Address: target.Listen, Connections: b.Connections, Threads: b.Threads,
+		Address: target.Listen, Connections: b.Connections, Threads: b.Threads, Bodies: b.Bodies,
 		Warmup: b.Warmup, Duration: b.Duration, Window: b.Window,
 	}
 	if s.runs {

@@ -64,7 +64,7 @@ func (b *bench) watched(ctx context.Context, f *figures, m meter, target *server
 	watched := make(chan error, 1)
 	go func() { watched <- f.watch(watching, m, data) }()
 	f.result, generator, err = load(ctx, task{
-		Address: target.Listen, Admin: target.Admin, Connections: b.Connections, Threads: b.Threads,
+		Address: target.Listen, Admin: target.Admin, Connections: b.Connections, Threads: b.Threads, Bodies: b.Bodies,
 		Warmup: b.Warmup, Duration: b.Soak, Window: b.Window, Rate: rate,
 	})
 	stop()
