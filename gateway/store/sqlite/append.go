@@ -2,10 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
+	"errors"
 	"sync"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
@@ -107,10 +108,14 @@ func (s *Store) repeats(first int64, r *store.Receipt) error {
 		r.EventID, r.EventType, r.Deliveries = e.Event.ID, e.Event.Type, e.Deliveries
 		return nil
 	}
-	return s.query(context.Background(), "SELECT id,type,deliveries FROM events WHERE seq=?", []any{first}, func(row []driver.Value) error {
-		r.EventID, r.EventType, r.Deliveries = row[0].(string), row[1].(string), int(row[2].(int64))
-		return nil
-	})
+	from := blocks.Reader{Ask: s.asker(context.Background())}
+	e, err := from.Event(first)
+	if err == nil {
+		r.EventID, r.EventType, r.Deliveries = e.Event.ID, e.Event.Type, e.Deliveries
+	} else if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return err
 }
 
 // enqueue hands an op to the writer; false when it has stopped. What it has

@@ -24,6 +24,11 @@ func filled(t *testing.T) (dir string) {
 		if _, err := s.Append(context.Background(), benchEntry(i, bytes.Repeat([]byte{byte(i)}, 500))); err != nil {
 			t.Fatal(err)
 		}
+		if i%10 == 9 { // their block
+			if err := s.fill.Wait(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if err := s.Retain(context.Background(), time.Now()); err != nil {
 		t.Fatal(err)
@@ -56,9 +61,10 @@ func TestDamagedRows(t *testing.T) {
 		return err
 	}
 	for sql, read := range map[string]func(*Store) error{
-		"UPDATE events SET body=x'00' WHERE seq=(SELECT min(seq) FROM events)":              events,
-		"UPDATE events SET type='a' WHERE seq=(SELECT min(seq) FROM events)":                events,
-		"UPDATE events SET id=x'00' WHERE seq=(SELECT min(seq) FROM events)":                events,
+		"UPDATE blocks SET data=x'00' WHERE upto=(SELECT min(upto) FROM blocks)":            events,
+		"UPDATE blocks SET events=x'00' WHERE upto=(SELECT min(upto) FROM blocks)":          events,
+		"UPDATE blocks SET upto=upto+1 WHERE upto=(SELECT max(upto) FROM blocks)":           events,
+		"UPDATE blocks SET sum='a' WHERE upto=(SELECT min(upto) FROM blocks)":               events,
 		"UPDATE deliveries SET route='b' WHERE seq=(SELECT max(seq) FROM deliveries)":       deliveries,
 		"UPDATE deliveries SET attempt=3 WHERE seq=(SELECT max(seq) FROM deliveries)":       deliveries,
 		"UPDATE deliveries SET state_sum=x'00' WHERE seq=(SELECT max(seq) FROM deliveries)": deliveries,
@@ -75,7 +81,7 @@ func TestDamagedRows(t *testing.T) {
 
 func TestDamagedEventIsADeadLetter(t *testing.T) {
 	dir := filled(t)
-	behind(t, dir, "UPDATE events SET body=x'00' WHERE seq=(SELECT min(seq) FROM events)")
+	behind(t, dir, "UPDATE blocks SET data=x'00' WHERE upto=(SELECT min(upto) FROM blocks)")
 	s, shut := start(t, Options{Dir: dir})
 	defer shut()
 	claimed := make(chan store.Claimed, 1)
@@ -85,11 +91,12 @@ func TestDamagedEventIsADeadLetter(t *testing.T) {
 		}
 		claimed <- c
 	})
-	if n := len((<-claimed).Deliveries); n != 49 {
-		t.Errorf("%d deliveries claimed, want all but the one that is damaged", n)
+	sound := len((<-claimed).Deliveries)
+	if sound < 40 || sound == 50 {
+		t.Errorf("%d deliveries claimed, want all but those of a damaged block", sound)
 	}
-	dead, err := s.Deliveries(context.Background(), store.DeliveryFilter{States: []store.State{store.Dead}, Page: store.Page{Limit: 9}})
-	if err != nil || len(dead) != 1 || !strings.Contains(dead[0].Last.Message, "damaged on disk") {
+	dead, err := s.Deliveries(context.Background(), store.DeliveryFilter{States: []store.State{store.Dead}, Page: store.Page{Limit: 99}})
+	if err != nil || len(dead) != 50-sound || !strings.Contains(dead[0].Last.Message, "damaged on disk") {
 		t.Errorf("dead letters: %+v, %v", dead, err)
 	}
 }

@@ -101,7 +101,8 @@ func (d *decider) one(b *batch, e *pendingEntry) {
 	d.store.keys.Add(e.keys, keys.Place{Digest: e.Digest, Event: seq})
 	d.store.keys.Source(e.Event.Source)
 	b.Events = append(b.Events, record.Event{
-		Seq: seq, Event: e.Event, Revision: e.Revision, Digest: e.Digest, Keys: e.joined, Deliveries: len(e.Deliveries),
+		StoredEvent: store.StoredEvent{Seq: seq, Event: e.Event, Revision: e.Revision, Deliveries: len(e.Deliveries)},
+		Digest:      e.Digest, Keys: e.joined,
 	})
 	b.records = append(b.records, e.record)
 	for i, del := range e.Deliveries {
@@ -137,7 +138,8 @@ func (d *decider) repeated(b *batch, e *pendingEntry, first keys.Place) {
 	}
 	e.err = store.ErrConflict
 	b.Events = append(b.Events, record.Event{
-		Seq: d.store.seq.Next(d.now, 1), Event: e.Event, Revision: e.Revision, Digest: e.Digest, Conflict: true,
+		StoredEvent: store.StoredEvent{Seq: d.store.seq.Next(d.now, 1), Event: e.Event, Revision: e.Revision, Conflict: true},
+		Digest:      e.Digest,
 	})
 	b.records = append(b.records, e.record)
 }

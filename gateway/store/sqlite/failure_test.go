@@ -380,11 +380,14 @@ func TestClaimWithoutItsEvent(t *testing.T) {
 		if _, err := s.Append(ctx, benchEntry(i, nil)); err != nil {
 			t.Fatal(err)
 		}
+		if err := s.fill.Wait(ctx); err != nil { // a block for each
+			t.Fatal(err)
+		}
 	}
 	err := s.do(ctx, func(c *conn.Conn) error {
-		_, err := c.Exec("DELETE FROM events WHERE seq=(SELECT min(seq) FROM events)")
+		_, err := c.Exec("DELETE FROM blocks WHERE upto=(SELECT min(upto) FROM blocks)")
 		if err == nil {
-			_, err = c.Exec("UPDATE events SET meta='{' WHERE seq=(SELECT min(seq) FROM events)")
+			_, err = c.Exec("UPDATE blocks SET data='{' WHERE upto=(SELECT min(upto) FROM blocks)")
 		}
 		return err
 	})

@@ -37,9 +37,12 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seals atomic.Int32
+	var copying sync.Mutex // a cut is at one moment
 	filling := s.filling()
 	release := filling.Release
 	filling.Release = func(number uint64) error {
+		copying.Lock()
+		defer copying.Unlock()
 		seals.Add(1)
 		copyFiles(t, dir, cut, "gateway.db", "gateway.db-wal")
 		return release(number)
@@ -52,7 +55,9 @@ func TestPowerCut(t *testing.T) {
 	go func() { done <- s.Run(ctx) }()
 	acknowledged := appendUntil(t, s, func() bool { return seals.Load() >= 2 })
 	// Here the power is cut: what follows reaches only the first folder.
+	copying.Lock()
 	copyFiles(t, dir, cut, "journal-*")
+	copying.Unlock()
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -7,11 +7,10 @@ import (
 	"strings"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
-	"github.com/event-gateway/gateway/gateway/store/sqlite/keys/run"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
-	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
 
 // rows runs a query over all that has been committed before.
@@ -54,36 +53,10 @@ func (s *Store) query(ctx context.Context, query string, args []any, each func([
 
 // Events lists events, newest first.
 func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.StoredEvent, error) {
-	w := rows.Where{Seq: "seq"}
-	w.Page(f.Page)
-	if f.Type != "" {
-		w.Add("type=?", f.Type)
+	if err := s.fill.Wait(ctx); err != nil {
+		return nil, err
 	}
-	if f.Source != "" {
-		w.Add("source=?", f.Source)
-	}
-	if !f.Since.IsZero() {
-		w.Add("seq>=?", store.SeqAt(f.Since))
-	}
-	if !f.Until.IsZero() {
-		w.Add("seq<?", store.SeqAt(f.Until))
-	}
-	if f.Routed != nil {
-		w.Add("(deliveries>0)=?", *f.Routed)
-	}
-	if f.ReplayOf != "" {
-		w.Add(schema.Replay+" AND "+schema.ReplayOf+"=?", f.ReplayOf)
-	}
-	var list []store.StoredEvent
-	err := s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events"+w.SQL()+" ORDER BY "+w.Order(f.Page)+" LIMIT ?", append(w.Args, max(0, f.Limit)),
-		func(row []driver.Value) error {
-			e, err := rows.Event(row)
-			if err == nil {
-				list = append(list, *e)
-			}
-			return err
-		})
-	return list, err
+	return blocks.List(s.asker(ctx), f)
 }
 
 // EventByID finds the newest event with that id, and its deliveries.
@@ -92,16 +65,13 @@ func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, [
 	if err != nil {
 		return nil, nil, err
 	}
-	var found *store.StoredEvent
-	err = s.rows(ctx, "SELECT "+rows.EventColumns+" FROM events WHERE seq=? AND id=?", []any{seq, id}, func(row []driver.Value) (err error) {
-		found, err = rows.Event(row)
-		return err
-	})
+	from := blocks.Reader{Ask: s.asker(ctx)}
+	found, err := from.Event(seq)
+	if err == nil && found.Event.ID != id {
+		err = store.ErrNotFound // of another one with the same key
+	}
 	if err != nil {
 		return nil, nil, err
-	}
-	if found == nil {
-		return nil, nil, store.ErrNotFound
 	}
 	list, err := s.deliveries(ctx, "d.seq>? AND d.seq<=?", []any{found.Seq, found.Seq + int64(found.Deliveries)}, "d.seq", 10000)
 	return found, list, err
@@ -116,7 +86,7 @@ func (s *Store) newest(ctx context.Context, id string) (int64, error) {
 }
 
 // asker is the readers' way to ask.
-func (s *Store) asker(ctx context.Context) run.Ask {
+func (s *Store) asker(ctx context.Context) conn.Ask {
 	return func(query string, each func([]driver.Value) error, args ...driver.Value) error {
 		list := make([]any, len(args))
 		for i := range args {
@@ -149,17 +119,31 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*stor
 
 func (s *Store) deliveries(ctx context.Context, where string, args []any, order string, limit int) ([]*store.Delivery, error) {
 	var list []*store.Delivery
-	err := s.rows(ctx, "SELECT "+rows.DeliveryColumns+",e.id FROM deliveries d LEFT JOIN events e ON e.seq=d.event WHERE "+where+
-		" ORDER BY "+order+" LIMIT ?", append(args, max(0, limit)), func(row []driver.Value) error {
-		d, err := rows.Delivery(row)
-		if err != nil {
+	err := s.rows(ctx, "SELECT "+rows.DeliveryColumns+" FROM deliveries d WHERE "+where+" ORDER BY "+order+" LIMIT ?", append(args, max(0, limit)),
+		func(row []driver.Value) error {
+			d, err := rows.Delivery(row)
+			list = append(list, d)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return list, s.name(ctx, list)
+}
+
+// name tells deliveries the ids of their events. Of one that has left, or cannot be
+// read, a delivery is still what it is.
+func (s *Store) name(ctx context.Context, list []*store.Delivery) error {
+	from := blocks.Reader{Ask: s.asker(ctx)}
+	for _, d := range list {
+		switch e, err := from.Event(d.EventSeq); {
+		case err == nil:
+			d.EventID = e.Event.ID
+		case !errors.Is(err, store.ErrNotFound) && !errors.Is(err, conn.ErrDamaged):
 			return err
 		}
-		d.EventID, _ = row[len(row)-1].(string)
-		list = append(list, d)
-		return nil
-	})
-	return list, err
+	}
+	return nil
 }
 
 // Delivery finds one delivery with all its attempts, oldest first.

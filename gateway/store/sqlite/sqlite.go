@@ -247,7 +247,7 @@ func (s *Store) recover() error {
 		}
 		return nil
 	}
-	for _, of := range []string{"max(seq) FROM events", "max(seq) FROM deliveries", "max(value) FROM marks WHERE name IN ('newest','keys')"} {
+	for _, of := range []string{"max(upto) FROM blocks", "max(seq) FROM deliveries", "max(value) FROM marks WHERE name IN ('newest','keys')"} {
 		if err := s.conn.Query("SELECT "+of, newest); err != nil {
 			return err
 		}

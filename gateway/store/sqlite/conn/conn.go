@@ -26,6 +26,9 @@ type Conn struct {
 // returns when it has been committed.
 type Do func(ctx context.Context, run func(*Conn) error) error
 
+// Ask runs a query and calls each with every row, whose slice is used again.
+type Ask func(query string, each func([]driver.Value) error, args ...driver.Value) error
+
 // Transact is a Do of the connection's own, for when nobody else uses it.
 func (c *Conn) Transact(_ context.Context, run func(*Conn) error) error {
 	if _, err := c.Exec("BEGIN IMMEDIATE"); err != nil {

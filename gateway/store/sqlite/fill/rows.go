@@ -5,13 +5,12 @@ import (
 	"sort"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
 
 var (
-	insertEvents = conn.NewBulk(`INSERT INTO events
-(seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,digest,keys,sum) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 	insertDeliveries = conn.NewBulk(`INSERT INTO deliveries
 (seq,event,route,engine,workflow,input,key,state,claimed,due,
 attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process,sum,state_sum,gather) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
@@ -27,9 +26,10 @@ state,claimed,attempt,throttled,run_id,outcome,message,output) VALUES `, "(?,?,?
 // rows collects the new rows of a transaction. Deliveries stay open to changes
 // until they are flushed.
 type rows struct {
-	events, values []driver.Value
-	sums           record.Summer
-	deliveries     []store.Delivery
+	events     blocks.Writer
+	values     []driver.Value
+	sums       record.Summer
+	deliveries []store.Delivery
 	// sources that the table has.
 	sources map[string]bool
 }
@@ -41,9 +41,9 @@ func (r *rows) reset() {
 }
 
 func (r *rows) clear() {
-	clear(r.events)
+	r.events.Reset()
 	clear(r.deliveries)
-	r.events, r.deliveries = r.events[:0], r.deliveries[:0]
+	r.deliveries = r.deliveries[:0]
 }
 
 // page applies a page and tells how many of its changes ended nothing.
@@ -76,18 +76,18 @@ func (r *rows) page(c *conn.Conn, p *record.Page) (vain int64, err error) {
 }
 
 func (r *rows) event(c *conn.Conn, e *record.Event) error {
-	ev, meta := e.Event, record.Meta(e.Event)
-	kept := store.StoredEvent{Seq: e.Seq, Event: ev, Revision: e.Revision, Deliveries: e.Deliveries, Conflict: e.Conflict}
-	r.events = append(r.events, e.Seq, ev.ID, ev.Source, ev.Type, ev.Subject, record.Micros(ev.Time), ev.ContentType,
-		meta, notNil(ev.Body), e.Revision, int64(e.Deliveries), e.Conflict, e.Digest[:], notNil(e.Keys), r.sums.Event(&kept, meta))
-	if r.sources[ev.Source] {
+	if err := r.events.Add(c, e); err != nil {
+		return err
+	}
+	source := e.Event.Source
+	if r.sources[source] {
 		return nil
 	}
 	if r.sources == nil {
 		r.sources = map[string]bool{}
 	}
-	r.sources[ev.Source] = true
-	_, err := c.Exec("INSERT OR IGNORE INTO sources (name) VALUES (?)", ev.Source)
+	r.sources[source] = true
+	_, err := c.Exec("INSERT OR IGNORE INTO sources (name) VALUES (?)", source)
 	return err
 }
 
@@ -111,7 +111,7 @@ func putStart(c *conn.Conn, s *store.Start) error {
 
 // flush writes the rows collected so far.
 func (r *rows) flush(c *conn.Conn) error {
-	if err := insertEvents.Exec(c, r.events); err != nil {
+	if err := r.events.Flush(c); err != nil {
 		return err
 	}
 	err := r.insert(c, insertSucceeded, true, r.appendSucceeded)
@@ -177,13 +177,6 @@ func (r *rows) change(c *conn.Conn, ch *store.Change) (found bool, err error) {
 func settle(d *store.Delivery, c *store.Change) {
 	d.State, d.Claimed, d.Due, d.RunID = c.State, c.Claimed, c.Due, c.RunID
 	d.Attempt, d.Throttled, d.FirstAttemptAt, d.Last = c.Attempts, c.Throttled, c.FirstAttemptAt, c.Attempt
-}
-
-func notNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }
 
 func optional(b []byte) driver.Value {

@@ -2,12 +2,12 @@ package keys
 
 import (
 	"context"
-	"database/sql/driver"
 	"iter"
+	"math"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys/run"
 )
@@ -15,7 +15,7 @@ import (
 // Expire lets go what is past its time at now: keys that make no duplicates any
 // more, of events that have left. A run goes when that is so of all its keys, and
 // is written anew when it is so of most.
-func (x *Index) Expire(ctx context.Context, ask run.Ask, do conn.Do, now time.Time) error {
+func (x *Index) Expire(ctx context.Context, ask conn.Ask, do conn.Do, now time.Time) error {
 	if x.window <= 0 {
 		return nil
 	}
@@ -32,8 +32,8 @@ func (x *Index) Expire(ctx context.Context, ask run.Ask, do conn.Do, now time.Ti
 	return nil
 }
 
-func (x *Index) expire(ctx context.Context, ask run.Ask, do conn.Do, r *run.Run) error {
-	first, err := eventsAfter(ask, r.Oldest-1, r.Newest, 1)
+func (x *Index) expire(ctx context.Context, ask conn.Ask, do conn.Do, r *run.Run) error {
+	first, err := blocks.Seqs(ask, r.Oldest-1, r.Newest, 1)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (x *Index) expire(ctx context.Context, ask run.Ask, do conn.Do, r *run.Run)
 	if err != nil || !most {
 		return err
 	}
-	events, err := eventsOf(ask, r)
+	events, err := blocks.Seqs(ask, r.Oldest-1, r.Newest, math.MaxInt)
 	if err != nil {
 		return err
 	}
@@ -67,47 +67,17 @@ const sampled = 8
 
 // mostGone tells whether three of four keys of a run lead to events that have
 // left.
-func mostGone(ask run.Ask, r *run.Run) (bool, error) {
+func mostGone(ask conn.Ask, r *run.Run) (bool, error) {
 	list, err := r.Sample(ask, sampled)
 	if err != nil || len(list) == 0 {
 		return false, err
 	}
-	events := map[int64]bool{}
+	events := make([]int64, len(list))
 	for i := range list {
-		events[list[i].Event] = true
+		events[i] = list[i].Event
 	}
-	args := make([]driver.Value, 0, len(events))
-	for seq := range events {
-		args = append(args, seq)
-	}
-	there := int64(0)
-	err = ask("SELECT count(*) FROM events WHERE seq IN (?"+strings.Repeat(",?", len(args)-1)+")", func(row []driver.Value) error {
-		there = row[0].(int64)
-		return nil
-	}, args...)
-	return there*4 < int64(len(events)), err
-}
-
-// eventsOf are the events that are still there of the time that a run is of.
-func eventsOf(ask run.Ask, r *run.Run) (list []int64, err error) {
-	for after := r.Oldest - 1; ; after = list[len(list)-1] {
-		some, err := eventsAfter(ask, after, r.Newest, lookRows)
-		if list = append(list, some...); err != nil || len(some) < lookRows {
-			return list, err
-		}
-	}
-}
-
-// lookRows are read with one query: while a query goes on, SQLite's log cannot
-// begin anew.
-const lookRows = 4096
-
-func eventsAfter(ask run.Ask, after, to int64, limit int) (list []int64, err error) {
-	err = ask("SELECT seq FROM events WHERE seq>? AND seq<=? ORDER BY seq LIMIT ?", func(row []driver.Value) error {
-		list = append(list, row[0].(int64))
-		return nil
-	}, after, to, int64(limit))
-	return list, err
+	there, err := blocks.Count(ask, events)
+	return there*4 < len(events), err
 }
 
 // only leaves out what leads to other events.

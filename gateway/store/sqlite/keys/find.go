@@ -28,7 +28,7 @@ func (x *Index) Perhaps(k store.Key) bool {
 }
 
 // Stored finds a dedupe key in the runs, if it is still in its window.
-func (x *Index) Stored(ask run.Ask, k store.Key, now time.Time) (Place, bool, error) {
+func (x *Index) Stored(ask conn.Ask, k store.Key, now time.Time) (Place, bool, error) {
 	at, found, err := x.stored(ask, &k)
 	return at, found && x.inWindow(at, now), err
 }
@@ -36,7 +36,7 @@ func (x *Index) Stored(ask run.Ask, k store.Key, now time.Time) (Place, bool, er
 // stored looks through the runs, the newest first: where a key is in several,
 // the newest event is meant. A run that leaves meanwhile is one whose keys are in
 // another by now, or needed no more.
-func (x *Index) stored(ask run.Ask, k *store.Key) (Place, bool, error) {
+func (x *Index) stored(ask conn.Ask, k *store.Key) (Place, bool, error) {
 	for last := []*run.Run(nil); ; {
 		runs := x.written()
 		at, found, err := among(runs, ask, k)
@@ -50,7 +50,7 @@ func (x *Index) stored(ask run.Ask, k *store.Key) (Place, bool, error) {
 	}
 }
 
-func among(runs []*run.Run, ask run.Ask, k *store.Key) (at Place, found bool, err error) {
+func among(runs []*run.Run, ask conn.Ask, k *store.Key) (at Place, found bool, err error) {
 	for _, r := range slices.Backward(runs) {
 		if !r.Perhaps(k) {
 			continue
@@ -63,7 +63,7 @@ func among(runs []*run.Run, ask run.Ask, k *store.Key) (at Place, found bool, er
 }
 
 // Newest finds the newest event with an id, in all sources; zero is none.
-func (x *Index) Newest(ask run.Ask, id string) (newest int64, err error) {
+func (x *Index) Newest(ask conn.Ask, id string) (newest int64, err error) {
 	x.mu.RLock()
 	var left []store.Key
 	for source := range x.sources {

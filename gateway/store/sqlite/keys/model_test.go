@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
 
@@ -96,15 +99,15 @@ func (h *history) do(ctx context.Context, f func(*conn.Conn) error) error {
 
 // commit brings some events, some with keys of before.
 func (h *history) commit() {
-	type event struct {
+	type one struct {
 		seq  int64
 		id   string
 		keys []store.Key
 	}
-	var events []event
+	var events []one
 	for range 1 + h.rnd.IntN(40) {
 		h.ids++
-		e := event{h.seq.Next(h.now, 1), string(rune('a' + h.ids)), []store.Key{numbered(-h.rnd.IntN(5000))}}
+		e := one{h.seq.Next(h.now, 2), string(rune('a' + h.ids)), []store.Key{numbered(-h.rnd.IntN(5000))}}
 		e.keys = append(e.keys, store.Identity(source, e.id))
 		events = append(events, e)
 		h.index.Add(e.keys, Place{Event: e.seq})
@@ -117,15 +120,19 @@ func (h *history) commit() {
 	if h.index.Settle(good); !good {
 		return
 	}
+	var w blocks.Writer
 	h.must(h.conn.Transact(h, func(c *conn.Conn) error {
 		for _, e := range events {
 			h.there[e.seq] = true
 			for _, k := range e.keys {
 				h.places[k] = Place{Event: e.seq}
 			}
-			_, err := c.Exec(`INSERT INTO events VALUES (?,?,?,'','',0,'','',x'','',0,0,?,?,0)`, e.seq, e.id, source, make([]byte, 16), Joined(e.keys))
+			ev := &event.Event{ID: e.id, Source: source}
+			h.must(w.Add(c, &record.Event{StoredEvent: store.StoredEvent{Seq: e.seq, Event: ev, Deliveries: 1}, Keys: Joined(e.keys)}))
+			_, err := c.Exec("INSERT INTO deliveries (seq,event,route,engine,workflow,key,state,claimed,due) VALUES (?,?,'','','','',0,0,0)", e.seq+1, e.seq)
 			h.must(err)
 		}
+		h.must(w.Flush(c))
 		_, err := c.Exec("INSERT OR IGNORE INTO sources VALUES (?)", source)
 		return err
 	}))
@@ -147,10 +154,11 @@ func (h *history) leave() {
 	for seq := range h.there {
 		if seq < before && h.rnd.IntN(50) > 0 {
 			delete(h.there, seq)
-			_, err := h.conn.Exec("DELETE FROM events WHERE seq=?", seq)
+			_, err := h.conn.Exec("DELETE FROM deliveries WHERE event=?", seq)
 			h.must(err)
 		}
 	}
+	h.must(blocks.Expire(h, h.conn.Query, h.conn.Transact, before))
 }
 
 func (h *history) restart() {
@@ -254,7 +262,7 @@ func TestHistories(t *testing.T) {
 		if n, most := h.rows(), int64(len(h.there)/4+40); n > most {
 			t.Errorf("seed %d: %d rows for the keys of %d events", seed, n, len(h.there))
 		}
-		_, err := h.conn.Exec("DELETE FROM events")
+		_, err := h.conn.Exec("DELETE FROM blocks")
 		h.must(err)
 		h.must(h.index.Expire(h, h.conn.Query, h.do, h.now))
 		for did := true; did; {

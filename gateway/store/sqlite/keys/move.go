@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys/run"
 )
@@ -41,21 +42,12 @@ func (x *Index) Load(c *conn.Conn) (err error) {
 	return err
 }
 
-// loadRows are read with one query.
-const loadRows = 8192
-
 func (x *Index) load(c *conn.Conn, after int64) (last int64, more bool, err error) {
-	last, rows := after, 0
-	err = c.Query("SELECT seq,digest,keys FROM events WHERE seq>? ORDER BY seq LIMIT ?", func(row []driver.Value) error {
-		rows++
-		last = row[0].(int64)
-		at := Place{Digest: store.Digest(row[1].([]byte)), Event: last}
-		for keys := row[2].([]byte); len(keys) >= size; keys = keys[size:] {
+	return blocks.Keys(c.Query, after, func(seq int64, digest store.Digest, keys []byte) {
+		for at := (Place{Digest: digest, Event: seq}); len(keys) >= size; keys = keys[size:] {
 			x.recent[store.Key(keys[:size])] = at
 		}
-		return nil
-	}, after, int64(loadRows))
-	return last, rows == loadRows, err
+	})
 }
 
 // Move makes a run of the keys in memory. It may be broken off anywhere: the

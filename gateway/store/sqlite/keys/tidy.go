@@ -24,7 +24,7 @@ const (
 // Tidy removes the rests of runs that have left, and puts runs together where
 // they are many of about one size. It does one of these at a time, and tells
 // whether there was anything to do.
-func (x *Index) Tidy(ctx context.Context, ask run.Ask, do conn.Do) (did bool, err error) {
+func (x *Index) Tidy(ctx context.Context, ask conn.Ask, do conn.Do) (did bool, err error) {
 	x.work.Lock()
 	defer x.work.Unlock()
 	if id := x.leftover(); id != 0 {
@@ -110,7 +110,7 @@ func (x *Index) swap(old []*run.Run, made ...*run.Run) {
 
 // merged goes through runs, oldest first, in the order of their keys; of a key
 // that several have, the newest is left.
-func merged(runs []*run.Run, ask run.Ask) iter.Seq2[run.Entry, error] {
+func merged(runs []*run.Run, ask conn.Ask) iter.Seq2[run.Entry, error] {
 	return func(yield func(run.Entry, error) bool) {
 		var readers []*run.Reader
 		for _, r := range runs {

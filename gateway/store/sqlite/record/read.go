@@ -40,10 +40,10 @@ type reader struct {
 
 func (r *reader) event(p *Page, conflict bool) {
 	seq, now := int64(r.uvarint()), r.moment()
-	e := Event{Seq: seq, Conflict: conflict, Event: &event.Event{
+	e := Event{StoredEvent: store.StoredEvent{Seq: seq, Conflict: conflict, Event: &event.Event{
 		ID: r.text(), Source: r.text(), Type: r.text(), Subject: r.text(), Time: r.moment(), ContentType: r.text(),
 		Headers: r.texts(), Query: r.texts(), Extensions: r.texts(), Body: r.blob(),
-	}}
+	}}}
 	e.Revision = r.text()
 	copy(e.Digest[:], r.take(len(e.Digest)))
 	e.Keys = r.blob()

@@ -7,7 +7,6 @@ package record
 import (
 	"time"
 
-	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 )
 
@@ -24,14 +23,10 @@ type Page struct {
 
 // Event is an event as the store decided to keep it.
 type Event struct {
-	Seq        int64
-	Event      *event.Event
-	Revision   string
-	Deliveries int
-	// Conflict: kept as evidence, with no keys and no deliveries.
-	Conflict bool
-	Digest   store.Digest
-	// Keys are its identity and dedupe keys, one behind the other.
+	store.StoredEvent
+	Digest store.Digest
+	// Keys are its identity and dedupe keys, one behind the other. A conflict, which
+	// is kept as evidence, has none.
 	Keys []byte
 }
 

@@ -62,8 +62,11 @@ func TestRoundTrip(t *testing.T) {
 	one.Due = at
 	want := &Page{
 		Events: []Event{
-			{Seq: 100, Event: e.Event, Revision: "r1", Deliveries: 2, Digest: e.Digest, Keys: []byte("0123456789abcdef")},
-			{Seq: 200, Event: e.Event, Revision: "r1", Conflict: true, Digest: e.Digest},
+			{
+				StoredEvent: store.StoredEvent{Seq: 100, Event: e.Event, Revision: "r1", Deliveries: 2},
+				Digest:      e.Digest, Keys: []byte("0123456789abcdef"),
+			},
+			{StoredEvent: store.StoredEvent{Seq: 200, Event: e.Event, Revision: "r1", Conflict: true}, Digest: e.Digest},
 		},
 		Deliveries: []store.Delivery{one, two},
 		Slots:      []store.Slot{{Schedule: "n", Spec: "every 5s", At: at}},
@@ -91,15 +94,33 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestMeta(t *testing.T) {
-	for _, ev := range []*event.Event{{}, entry().Event, {Headers: map[string]string{"a\"b": "\\\u2028é\x01"}}} {
-		var got event.Event
-		if err := ReadMeta(Meta(ev), &got); err != nil {
-			t.Error(err)
+func stored() *Event {
+	return &Event{
+		StoredEvent: store.StoredEvent{Seq: 1 << 60, Event: entry().Event, Revision: "r1", Deliveries: 2, Conflict: true},
+		Digest:      store.Digest{1, 2, 3}, Keys: []byte("0123456789abcdef"),
+	}
+}
+
+func TestStored(t *testing.T) {
+	for _, want := range []*Event{stored(), {StoredEvent: store.StoredEvent{Event: &event.Event{Body: []byte{}}}, Keys: []byte{}}} {
+		b := Stored(nil, want)
+		got, err := ReadStored(b)
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(event.Event{})); diff != "" || err != nil {
+			t.Errorf("%v (-put +got):\n%s", err, diff)
 		}
-		want := event.Event{Headers: ev.Headers, Query: ev.Query, Extensions: ev.Extensions}
-		if diff := cmp.Diff(&want, &got, cmpopts.IgnoreUnexported(event.Event{}), cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("(-put +got):\n%s", diff)
+		seq, digest, keys, err := ReadKeys(b)
+		if seq != want.Seq || digest != want.Digest || !bytes.Equal(keys, want.Keys) || err != nil {
+			t.Errorf("keys: %d %v %q %v", seq, digest, keys, err)
+		}
+	}
+}
+
+// What is cut before the body is refused.
+func TestStoredCut(t *testing.T) {
+	whole := Stored(nil, stored())
+	for n := range len(whole) - len(stored().Event.Body) {
+		if e, err := ReadStored(whole[:n:n]); err == nil {
+			t.Errorf("%d of %d bytes are %+v", n, len(whole), e)
 		}
 	}
 }

@@ -34,8 +34,8 @@ func numbers(b []byte, list ...int64) []byte {
 	return b
 }
 
-// Event is the checksum of an event's row, but for its digest and keys. meta is
-// what Meta made of it.
+// Event is the checksum of an event where it was a row, but for its digest and keys.
+// meta is the text that its row had.
 func (s *Summer) Event(e *store.StoredEvent, meta string) int64 {
 	ev := e.Event
 	b := numbers(s.room[:0], e.Seq, Micros(ev.Time), int64(e.Deliveries), int64(flag(e.Conflict)), int64(len(ev.Body)))

@@ -28,6 +28,8 @@ type Rounds struct {
 	Read func(ctx context.Context, query string, args []any, each func([]driver.Value) error) error
 	// Do runs a transaction of the writer's.
 	Do conn.Do
+	// Events lets go those before an id that have no deliveries any more.
+	Events func(ctx context.Context, before int64) error
 	// Move brings keys where they outlive the rows of their events; Expire lets go
 	// those that are past their time at now.
 	Move   func(ctx context.Context) error
@@ -63,12 +65,9 @@ type expiry struct {
 // before is the oldest id to keep, from the time ?1.
 const before = "((?1/1000-1577836800000)<<22)"
 
-// moved tells that the keys of an event, if it has any, are not in its row alone.
-const moved = "(seq<=coalesce((SELECT value FROM marks WHERE name='keys'),0) OR keys=x'')"
-
 // markNewest keeps the newest id: without it, ids could come again if the
 // newest rows leave and the clock goes back.
-const markNewest = `INSERT OR REPLACE INTO marks (name,value) SELECT 'newest', max(coalesce((SELECT max(seq) FROM events),0),
+const markNewest = `INSERT OR REPLACE INTO marks (name,value) SELECT 'newest', max(coalesce((SELECT max(upto) FROM blocks),0),
 coalesce((SELECT max(seq) FROM deliveries),0), coalesce((SELECT value FROM marks WHERE name='newest'),0))`
 
 func (r *Rounds) expiries() []expiry {
@@ -79,14 +78,9 @@ func (r *Rounds) expiries() []expiry {
 			after: []string{"DELETE FROM attempts WHERE delivery>?2 AND delivery<=?3 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE seq=delivery)"},
 		}
 	}
-	events := func(keep time.Duration, which string) expiry {
-		return expiry{keep: keep, table: "events", key: "seq", old: "seq<" + before + " AND " + moved + " AND " + which}
-	}
 	all := []expiry{
 		ended(r.Keep.Succeeded, "3,6"),
 		ended(r.Keep.Dead, "4,5"),
-		events(r.Keep.Unrouted, `NOT EXISTS
-(SELECT 1 FROM deliveries d WHERE d.seq>events.seq AND d.seq<=events.seq+events.deliveries)`),
 		// Those of routes that start something go before; see fill.
 		{keep: store.MaxWindow, table: "starts", key: "rowid", old: "at<?1"},
 	}
@@ -102,6 +96,11 @@ func (r *Rounds) Round(ctx context.Context, now time.Time) error {
 	for _, x := range r.expiries() {
 		if err := r.expire(ctx, x, now.Add(-x.keep).UnixMicro()); err != nil {
 			return fmt.Errorf("retain %s: %w", x.table, err)
+		}
+	}
+	if r.Keep.Unrouted > 0 {
+		if err := r.Events(ctx, store.SeqAt(now.Add(-r.Keep.Unrouted))); err != nil {
+			return fmt.Errorf("retain events: %w", err)
 		}
 	}
 	if err := r.Expire(ctx, now); err != nil {

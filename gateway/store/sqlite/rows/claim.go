@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
@@ -70,7 +71,7 @@ func claimRows(c *conn.Conn, want store.Claim) (got claimed, err error) {
 		return got, err
 	}
 	got.More = len(found)+len(got.lost) >= want.Limit
-	events := map[int64]*store.StoredEvent{}
+	events, from := map[int64]*store.StoredEvent{}, blocks.Reader{Ask: c.Query}
 	size := 0
 	for _, d := range found {
 		if size > want.MaxBytes && want.MaxBytes > 0 {
@@ -79,7 +80,7 @@ func claimRows(c *conn.Conn, want store.Claim) (got claimed, err error) {
 		}
 		ev := events[d.EventSeq]
 		if ev == nil {
-			if ev, err = EventBySeq(c, d.EventSeq); err != nil && conn.Harmless(err) {
+			if ev, err = from.Event(d.EventSeq); err != nil && conn.Harmless(err) {
 				got.lost = append(got.lost, loss{d.Seq, err})
 				err = nil
 				continue

@@ -1,4 +1,4 @@
-// Package rows reads events and deliveries out of the tables of the embedded
+// Package rows reads deliveries out of the tables of the embedded
 // store, for lists as for dispatch, which claims what it reads.
 package rows
 
@@ -6,37 +6,17 @@ import (
 	"database/sql/driver"
 	"fmt"
 
-	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
 
-// What Event and Delivery read, of events and of deliveries d.
-const (
-	EventColumns    = "seq,id,source,type,subject,time,content_type,meta,body,revision,deliveries,conflict,sum"
-	DeliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
-		"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.sum,d.state_sum,d.gather"
-)
+// DeliveryColumns are what Delivery reads, of deliveries d.
+const DeliveryColumns = "d.seq,d.event,d.route,d.engine,d.workflow,d.input,d.key,d.state,d.claimed,d.due," +
+	"d.attempt,d.throttled,d.first_at,d.run_id,d.started,d.ended,d.outcome,d.message,d.output,d.process,d.sum,d.state_sum,d.gather"
 
 // ErrDamaged: a row is not what was written.
 var ErrDamaged = conn.ErrDamaged
-
-// Event reads a row of EventColumns.
-func Event(row []driver.Value) (*store.StoredEvent, error) {
-	ev := &event.Event{
-		ID: text(row[1]), Source: text(row[2]), Type: text(row[3]), Subject: text(row[4]),
-		Time: record.Time(number(row[5])), ContentType: text(row[6]), Body: Blob(row[8]),
-	}
-	meta := text(row[7])
-	e := &store.StoredEvent{
-		Seq: number(row[0]), Event: ev, Revision: text(row[9]), Deliveries: int(number(row[10])), Conflict: number(row[11]) != 0,
-	}
-	if !is(row[12], new(record.Summer).Event(e, meta)) {
-		return nil, fmt.Errorf("event at %s: %w", store.FormatID(e.Seq), ErrDamaged)
-	}
-	return e, record.ReadMeta(meta, ev)
-}
 
 // Delivery reads a row of DeliveryColumns. It returns one that is damaged, too.
 func Delivery(row []driver.Value) (*store.Delivery, error) {
@@ -100,16 +80,4 @@ func Seal(c *conn.Conn, seq int64) error {
 func Blob(v driver.Value) []byte {
 	b, _ := v.([]byte)
 	return b
-}
-
-// EventBySeq fails with store.ErrNotFound.
-func EventBySeq(c *conn.Conn, seq int64) (found *store.StoredEvent, err error) {
-	err = c.Query("SELECT "+EventColumns+" FROM events WHERE seq=?", func(row []driver.Value) error {
-		found, err = Event(row)
-		return err
-	}, seq)
-	if err == nil && found == nil {
-		err = store.ErrNotFound
-	}
-	return found, err
 }

@@ -3,26 +3,27 @@
 package schema
 
 import (
+	"context"
 	"database/sql/driver"
 	"fmt"
 
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
 
-// What tells that an event is a replay, by its id, and of which. Queries use the
-// index of replays by having the very same terms.
-const (
-	Replay   = "instr(id,'~replay-')>0"
-	ReplayOf = "substr(id,1,instr(id,'~replay-')-1)"
-)
+// migration is SQL, and what has to be done after it that SQL cannot.
+type migration struct {
+	sql  string
+	then func(*conn.Conn) error
+}
 
 // migrations are applied in order, each once; the schema's version is how
 // many have been. A released one is never changed, only followed by another.
-var migrations = []string{
+var migrations = []migration{
 	// seq is an id of store.Sequence: it grows with time, so both tables are
 	// only ever appended to, and the deliveries of an event are the ids that
 	// follow its own. Times are Unix microseconds, 0 for none.
-	`
+	{sql: `
 CREATE TABLE events (
 	seq          INTEGER PRIMARY KEY,
 	id           TEXT NOT NULL,
@@ -105,50 +106,50 @@ CREATE TABLE revisions (
 	content    BLOB NOT NULL,
 	difference TEXT NOT NULL
 );
-`,
+`},
 	// What memory had no room for, by age, for routes with strict order. What
 	// comes straight from its commit is claimed and never enters this index.
-	`CREATE INDEX deliveries_unclaimed ON deliveries (route) WHERE claimed = 0 AND state <= 2`,
+	{sql: `CREATE INDEX deliveries_unclaimed ON deliveries (route) WHERE claimed = 0 AND state <= 2`},
 	// What was made of the configuration while the gateway ran, oldest first.
-	`
+	{sql: `
 CREATE TABLE overlay (
 	n    INTEGER PRIMARY KEY AUTOINCREMENT,
 	name TEXT NOT NULL UNIQUE,
 	text BLOB NOT NULL,
 	at   INTEGER NOT NULL
-)`,
+)`},
 	// How far schedules have come beside what they fired last.
-	`
+	{sql: `
 ALTER TABLE schedules ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE schedules ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE schedules ADD COLUMN paused INTEGER NOT NULL DEFAULT 0`,
+ALTER TABLE schedules ADD COLUMN paused INTEGER NOT NULL DEFAULT 0`},
 	// Why a configuration came into force, by whom, and what changed with it.
-	`
+	{sql: `
 ALTER TABLE revisions ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE revisions ADD COLUMN author TEXT NOT NULL DEFAULT '';
-ALTER TABLE revisions ADD COLUMN changes BLOB NOT NULL DEFAULT x''`,
+ALTER TABLE revisions ADD COLUMN changes BLOB NOT NULL DEFAULT x''`},
 	// When runs of routes with a rate started, as long as that counts.
-	`
+	{sql: `
 CREATE TABLE starts (
 	route TEXT NOT NULL,
 	at    INTEGER NOT NULL
 );
-CREATE INDEX starts_route ON starts (route, at)`,
+CREATE INDEX starts_route ON starts (route, at)`},
 	// Which events are replays of others: a small part of them.
-	`CREATE INDEX events_replays ON events (` + ReplayOf + `) WHERE ` + Replay,
+	{sql: `CREATE INDEX events_replays ON events (substr(id,1,instr(id,'~replay-')-1)) WHERE instr(id,'~replay-')>0`},
 	// Which deliveries run as a part of a group.
-	`
+	{sql: `
 ALTER TABLE deliveries ADD COLUMN gather INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX deliveries_gathering ON deliveries (route) WHERE claimed = 0 AND gather = 1 AND state <= 2`,
+CREATE INDEX deliveries_gathering ON deliveries (route) WHERE claimed = 0 AND gather = 1 AND state <= 2`},
 	// Checksums of rows; zero in those of before. That of a delivery is in two
 	// parts: what never changes, and the rest.
-	`
+	{sql: `
 ALTER TABLE events ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE deliveries ADD COLUMN state_sum INTEGER NOT NULL DEFAULT 0`,
+ALTER TABLE deliveries ADD COLUMN state_sum INTEGER NOT NULL DEFAULT 0`},
 	// Keys in runs, each a sorted set that is cut into blocks, where a row for each
 	// key was. Those of the events are read again, from the first on.
-	`
+	{sql: `
 DROP TABLE keys;
 DELETE FROM marks WHERE name='keys';
 CREATE TABLE key_runs (
@@ -163,13 +164,15 @@ CREATE TABLE key_runs (
 CREATE TABLE key_blocks (
 	id   INTEGER PRIMARY KEY,
 	data BLOB NOT NULL
-)`,
+)`},
+	// Events in blocks, where a row for each event was.
+	{sql: blocks.Table, then: eventsIntoBlocks},
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.
 func Migrate(c *conn.Conn) error { return migrate(c, migrations) }
 
-func migrate(c *conn.Conn, steps []string) error {
+func migrate(c *conn.Conn, steps []migration) error {
 	version := 0
 	err := c.Query("PRAGMA user_version", func(row []driver.Value) error {
 		version = int(row[0].(int64))
@@ -189,6 +192,15 @@ func migrate(c *conn.Conn, steps []string) error {
 	return nil
 }
 
-func step(c *conn.Conn, sql string, version int) error {
-	return c.Script(fmt.Sprintf("BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT", sql, version))
+func step(c *conn.Conn, m migration, version int) error {
+	return c.Transact(context.Background(), func(c *conn.Conn) error {
+		err := c.Script(m.sql)
+		if err == nil && m.then != nil {
+			err = m.then(c)
+		}
+		if err != nil {
+			return err
+		}
+		return c.Script(fmt.Sprintf("PRAGMA user_version=%d", version))
+	})
 }

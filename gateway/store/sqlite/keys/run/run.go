@@ -40,9 +40,6 @@ type Run struct {
 	filter         filter
 }
 
-// Ask runs a query and calls each with every row, whose slice is used again.
-type Ask func(query string, each func([]driver.Value) error, args ...driver.Value) error
-
 // ErrGone: the run has left while it was read. Another has its keys, or nobody
 // needs them any more.
 var ErrGone = errors.New("a run of keys has left")
@@ -51,7 +48,7 @@ var ErrGone = errors.New("a run of keys has left")
 func (r *Run) Perhaps(k *store.Key) bool { return r.filter.perhaps(k) }
 
 // Find looks for a key.
-func (r *Run) Find(ask Ask, k *store.Key) (at Place, found bool, err error) {
+func (r *Run) Find(ask conn.Ask, k *store.Key) (at Place, found bool, err error) {
 	id, gone := idOf(r.ID, blockOf(k, r.blocks)), true
 	err = ask("SELECT data FROM key_blocks WHERE id=?", func(row []driver.Value) error {
 		gone = false
@@ -72,7 +69,7 @@ func (r *Run) Find(ask Ask, k *store.Key) (at Place, found bool, err error) {
 const readBlocks = 256
 
 // some reads the entries of some blocks, one behind the other.
-func (r *Run) some(ask Ask, from, to int64) (list []byte, err error) {
+func (r *Run) some(ask conn.Ask, from, to int64) (list []byte, err error) {
 	next, end := idOf(r.ID, from), idOf(r.ID, to)
 	err = ask("SELECT id,data FROM key_blocks WHERE id>=? AND id<? ORDER BY id", func(row []driver.Value) error {
 		if row[0].(int64) != next {
@@ -91,13 +88,13 @@ func (r *Run) some(ask Ask, from, to int64) (list []byte, err error) {
 // Reader goes through a run in the order of its keys.
 type Reader struct {
 	run  *Run
-	ask  Ask
+	ask  conn.Ask
 	at   int64
 	list []byte
 }
 
 // NewReader begins before the first key.
-func NewReader(r *Run, ask Ask) *Reader { return &Reader{run: r, ask: ask} }
+func NewReader(r *Run, ask conn.Ask) *Reader { return &Reader{run: r, ask: ask} }
 
 // Peek is the key that comes next; nil at the end.
 func (r *Reader) Peek() (key []byte, err error) {
@@ -122,7 +119,7 @@ func (r *Reader) Next() Entry {
 }
 
 // Sample is the entries of a few blocks from all over the run.
-func (r *Run) Sample(ask Ask, blocks int64) (list []Entry, err error) {
+func (r *Run) Sample(ask conn.Ask, blocks int64) (list []Entry, err error) {
 	step := max(1, r.blocks/blocks)
 	for from := int64(0); from < r.blocks; from += step {
 		b, err := r.some(ask, from, from+1)
@@ -138,7 +135,7 @@ func (r *Run) Sample(ask Ask, blocks int64) (list []Entry, err error) {
 
 // List reads which runs there are, oldest first, and the ids of what is left of
 // others: broken off while it was written, or while it was removed.
-func List(ask Ask) (runs []*Run, rests []int64, err error) {
+func List(ask conn.Ask) (runs []*Run, rests []int64, err error) {
 	err = ask("SELECT id,blocks,keys,oldest,newest,filter,sum FROM key_runs ORDER BY newest", func(row []driver.Value) error {
 		r := &Run{ID: row[0].(int64), blocks: row[1].(int64), Keys: int(row[2].(int64)), Oldest: row[3].(int64), Newest: row[4].(int64)}
 		if r.blocks == 0 {
