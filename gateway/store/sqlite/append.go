@@ -7,6 +7,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
@@ -102,7 +103,8 @@ func (s *Store) AppendAll(_ context.Context, es []*store.Entry) ([]store.Receipt
 }
 
 // repeats completes the receipt of a duplicate: it names the first event.
-// Retention may have taken that before its key; then the receipt stays as it is.
+// Retention may have taken that before its key, or the disk; then the receipt stays
+// as it is.
 func (s *Store) repeats(first int64, r *store.Receipt) error {
 	if e, found := s.fill.Find(first); found {
 		r.EventID, r.EventType, r.Deliveries = e.Event.ID, e.Event.Type, e.Deliveries
@@ -112,10 +114,15 @@ func (s *Store) repeats(first int64, r *store.Receipt) error {
 	e, err := from.Event(first)
 	if err == nil {
 		r.EventID, r.EventType, r.Deliveries = e.Event.ID, e.Event.Type, e.Deliveries
-	} else if errors.Is(err, store.ErrNotFound) {
+	} else if unreadable(err) {
 		err = nil
 	}
 	return err
+}
+
+// unreadable tells that there is no such event any more, or none that can be read.
+func unreadable(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, conn.ErrDamaged)
 }
 
 // enqueue hands an op to the writer; false when it has stopped. What it has

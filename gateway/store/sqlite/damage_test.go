@@ -101,6 +101,17 @@ func TestDamagedEventIsADeadLetter(t *testing.T) {
 	}
 }
 
+// What has been accepted is not new because it can no longer be read.
+func TestRepeatOfADamagedEvent(t *testing.T) {
+	dir := filled(t)
+	behind(t, dir, "UPDATE blocks SET data=x'00'")
+	s, shut := start(t, Options{Dir: dir})
+	defer shut()
+	if r, err := s.Append(context.Background(), benchEntry(7, nil)); !r.Duplicate || err != nil {
+		t.Errorf("repeated: %+v, %v", r, err)
+	}
+}
+
 // A page that has lost a row is noticed at the start.
 func TestDamagedPage(t *testing.T) {
 	dir := filled(t)

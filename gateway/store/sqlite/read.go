@@ -139,7 +139,7 @@ func (s *Store) name(ctx context.Context, list []*store.Delivery) error {
 		switch e, err := from.Event(d.EventSeq); {
 		case err == nil:
 			d.EventID = e.Event.ID
-		case !errors.Is(err, store.ErrNotFound) && !errors.Is(err, conn.ErrDamaged):
+		case !unreadable(err):
 			return err
 		}
 	}
