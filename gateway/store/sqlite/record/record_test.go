@@ -139,3 +139,26 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Whatever is read, each way to read it sees the same.
+func FuzzStored(f *testing.F) {
+	f.Add(Stored(nil, stored()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := ReadStored(b)
+		if err != nil {
+			return
+		}
+		g, err := ReadGlance(b)
+		if err != nil || g.Deliveries != e.Deliveries || string(g.Source) != e.Event.Source || string(g.Type) != e.Event.Type {
+			t.Errorf("%+v, %v of %+v", g, err, e)
+		}
+		seq, digest, keys, err := ReadKeys(b)
+		if err != nil || seq != e.Seq || digest != e.Digest || !bytes.Equal(keys, e.Keys) {
+			t.Errorf("%d %x %x, %v of %+v", seq, digest, keys, err, e)
+		}
+		again, err := ReadStored(Stored(nil, e))
+		if diff := cmp.Diff(e, again, cmpopts.IgnoreUnexported(event.Event{}), cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("%v (-read +again):\n%s", err, diff)
+		}
+	})
+}
