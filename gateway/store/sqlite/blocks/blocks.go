@@ -191,16 +191,17 @@ func (w *Writer) Flush(c *conn.Conn) error {
 		return nil
 	}
 	defer w.Reset()
-	return w.put(c)
+	return w.put(c, "INSERT")
 }
 
-func (w *Writer) put(c *conn.Conn) error {
+// put writes the block with a verb that says whether it may be there already.
+func (w *Writer) put(c *conn.Conn, verb string) error {
 	w.events = appendMarks(w.events[:0], w.marks)
 	if n := s2.MaxEncodedLen(len(w.data)); cap(w.packed) < n {
 		w.packed = make([]byte, n)
 	}
 	w.packed = s2.Encode(w.packed[:cap(w.packed)], w.data)
-	_, err := c.Exec("INSERT OR REPLACE INTO blocks ("+columns+") VALUES (?,?,?,?)", w.upto, w.events, sum(w.upto, w.events, w.packed), w.packed)
+	_, err := c.Exec(verb+" INTO blocks ("+columns+") VALUES (?,?,?,?)", w.upto, w.events, sum(w.upto, w.events, w.packed), w.packed)
 	return err
 }
 

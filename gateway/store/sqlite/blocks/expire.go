@@ -167,5 +167,5 @@ func shrink(c *conn.Conn, upto int64, stay []mark) error {
 	if err != nil {
 		return err
 	}
-	return w.put(c)
+	return w.put(c, "REPLACE")
 }
