@@ -154,7 +154,7 @@ func (h *history) leave() {
 	for seq := range h.there {
 		if seq < before && h.rnd.IntN(50) > 0 {
 			delete(h.there, seq)
-			_, err := h.conn.Exec("DELETE FROM deliveries WHERE event=?", seq)
+			_, err := h.conn.Exec("DELETE FROM deliveries WHERE seq=?", seq+1)
 			h.must(err)
 		}
 	}
