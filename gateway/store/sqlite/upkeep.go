@@ -10,6 +10,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/integrity"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/keys"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/retain"
@@ -98,8 +99,8 @@ func (s *Store) Retain(ctx context.Context, now time.Time) error {
 func (s *Store) retention() *retain.Rounds {
 	return &retain.Rounds{
 		Keep: s.opts.Retain, Read: s.query, Do: s.lazily,
-		Events: func(ctx context.Context, before int64) error {
-			return blocks.Expire(ctx, s.asker(ctx), s.lazily, before)
+		Events: func(ctx context.Context, do conn.Do, before int64) error {
+			return blocks.Expire(ctx, s.asker(ctx), do, before)
 		},
 		Move: func(ctx context.Context) error { return s.keys.Move(ctx, s.lazily) },
 		Expire: func(ctx context.Context, now time.Time) error {

@@ -37,7 +37,7 @@ CREATE TABLE replays (
 );
 CREATE INDEX replays_of ON replays (of)`
 
-// What row reads.
+// What read takes.
 const (
 	columns = "upto,events,sum,data"
 	outline = "upto,events,sum"
@@ -144,10 +144,10 @@ func (b *block) each(do func(m mark, stored []byte) error) error {
 	return nil
 }
 
-// find tells where in the marks an event is.
-func (b *block) find(seq int64) (i int, found bool) {
-	i = sort.Search(len(b.marks), func(i int) bool { return b.marks[i].seq >= seq })
-	return i, i < len(b.marks) && b.marks[i].seq == seq
+// has tells whether an event is there.
+func (b *block) has(seq int64) bool {
+	i := sort.Search(len(b.marks), func(i int) bool { return b.marks[i].seq >= seq })
+	return i < len(b.marks) && b.marks[i].seq == seq
 }
 
 // Writer puts events into blocks. They come in the order of their ids, and it keeps

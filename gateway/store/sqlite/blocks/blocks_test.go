@@ -298,7 +298,7 @@ func TestAsAList(t *testing.T) {
 	}
 }
 
-// When all has left, nothing is left, and ids do not come again.
+// When all has left, nothing is left.
 func TestLeavesNothing(t *testing.T) {
 	h := open(t, 1)
 	for range 9 {
@@ -312,7 +312,6 @@ func TestLeavesNothing(t *testing.T) {
 	h.must(blocks.Expire(context.Background(), h.conn.Query, h.conn.Transact, math.MaxInt64))
 	for sql, want := range map[string]int64{
 		"SELECT count(*) FROM blocks": 0, "SELECT count(*) FROM replays": 0,
-		fmt.Sprint("SELECT value>=", newest, " FROM marks WHERE name='newest'"): 1,
 	} {
 		rows := 0
 		h.must(h.conn.Query(sql, func(row []driver.Value) error {

@@ -111,17 +111,9 @@ func (s *step) has(after, before int64) bool {
 	return i < len(s.deliveries) && s.deliveries[i] < before
 }
 
-// markNewest keeps the newest id that leaves: without it, ids could come again if the
-// newest rows leave and the clock goes back.
-const markNewest = `INSERT OR REPLACE INTO marks (name,value)
-SELECT 'newest', max(?1, coalesce((SELECT value FROM marks WHERE name='newest'),0))`
-
 // remove lets go what can leave of the stretch that look has read.
 func (s *step) remove(c *conn.Conn) error {
 	if err := s.read(c.Query); err != nil {
-		return err
-	}
-	if _, err := c.Exec(markNewest, s.to); err != nil {
 		return err
 	}
 	for i := range s.blocks {

@@ -255,7 +255,7 @@ func Count(ask conn.Ask, seqs []int64) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if _, found := b.find(seq); found {
+		if b.has(seq) {
 			n++
 		}
 	}

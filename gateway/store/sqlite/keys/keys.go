@@ -1,7 +1,7 @@
 // Package keys finds events by their identity and their dedupe keys. Keys are
 // random, so indexing each at once would rewrite a page for every key in every
 // commit, several times the event itself. Instead a key is committed with its
-// event, in the event's row, kept in memory, and written later with some tens of
+// event, beside it in its block, kept in memory, and written later with some tens of
 // thousands of others, as a run: a sorted set that never changes. Runs are put
 // together when they are many, and leave when all their keys are past their time.
 // After a crash what was in no run is read from the events again. It stands below

@@ -1,7 +1,8 @@
 // Package record is what one commit of the embedded store brings, and how the
 // journal keeps it: a compact binary form, written on the path of every event
-// and read only at a start after a crash. It stands between the store's
-// writer, which logs pages, and what fills the tables from them.
+// and read only at a start after a crash; and how the tables keep an event. It
+// stands between the store's writer, which logs pages, and what fills the tables
+// from them.
 package record
 
 import (

@@ -29,7 +29,7 @@ type Rounds struct {
 	// Do runs a transaction of the writer's.
 	Do conn.Do
 	// Events lets go those before an id that have no deliveries any more.
-	Events func(ctx context.Context, before int64) error
+	Events func(ctx context.Context, do conn.Do, before int64) error
 	// Move brings keys where they outlive the rows of their events; Expire lets go
 	// those that are past their time at now.
 	Move   func(ctx context.Context) error
@@ -99,7 +99,7 @@ func (r *Rounds) Round(ctx context.Context, now time.Time) error {
 		}
 	}
 	if r.Keep.Unrouted > 0 {
-		if err := r.Events(ctx, store.SeqAt(now.Add(-r.Keep.Unrouted))); err != nil {
+		if err := r.Events(ctx, r.delete, store.SeqAt(now.Add(-r.Keep.Unrouted))); err != nil {
 			return fmt.Errorf("retain events: %w", err)
 		}
 	}
@@ -132,7 +132,7 @@ func (r *Rounds) expire(ctx context.Context, x expiry, time int64) error {
 			return err
 		}
 		if old > 0 {
-			err = r.Do(ctx, func(c *conn.Conn) error { return x.remove(c, from, to, time) })
+			err = r.delete(ctx, func(c *conn.Conn) error { return x.remove(c, from, to, time) })
 		}
 		if err != nil {
 			return err
@@ -141,11 +141,18 @@ func (r *Rounds) expire(ctx context.Context, x expiry, time int64) error {
 	}
 }
 
+// delete is Do for what deletes rows that have ids.
+func (r *Rounds) delete(ctx context.Context, run func(*conn.Conn) error) error {
+	return r.Do(ctx, func(c *conn.Conn) error {
+		if _, err := c.Exec(markNewest); err != nil {
+			return err
+		}
+		return run(c)
+	})
+}
+
 // remove deletes what is old of the rows after one key, up to another.
 func (x *expiry) remove(c *conn.Conn, from, to, time int64) error {
-	if _, err := c.Exec(markNewest); err != nil {
-		return err
-	}
 	for _, sql := range append([]string{"DELETE FROM " + x.table + " WHERE " + x.key + ">?2 AND " + x.key + "<=?3 AND " + x.old}, x.after...) {
 		if _, err := c.Exec(sql, time, from, to); err != nil {
 			return err
