@@ -450,6 +450,11 @@ func TestIDsNeverComeAgain(t *testing.T) {
 	if _, err := s.Append(ctx, e); err != nil {
 		t.Fatal(err)
 	}
+	conflict := benchEntry(1, nil) // has no keys: nothing else remembers its id
+	conflict.Deliveries, conflict.Digest = nil, store.Digest{1}
+	if _, err := s.Append(ctx, conflict); !errors.Is(err, store.ErrConflict) {
+		t.Fatal(err)
+	}
 	all, _ := s.Events(ctx, store.EventFilter{Page: store.Page{Limit: 1}})
 	if err := s.Retain(ctx, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
