@@ -55,10 +55,11 @@ var allowed = []struct{ name, imports, third string }{
 		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf"},
 	{"gateway/intake", "event route store", "go.uber.org/zap"},
 	{"gateway/webhook/gate", "", ""},
+	{"gateway/webhook/fastpath", "", ""},
 	{"gateway/webhook/cloudevents", "event", ""},
 	{"gateway/webhook/handshake", "event verify", ""},
 	{"gateway/webhook/schema", "", "github.com/santhosh-tekuri/jsonschema/v6 golang.org/x/text"},
-	{"gateway/webhook", "event expr store verify webhook/cloudevents webhook/gate webhook/handshake webhook/schema", "go.uber.org/zap golang.org/x/net"},
+	{"gateway/webhook", "event expr store verify webhook/cloudevents webhook/fastpath webhook/gate webhook/handshake webhook/schema", "go.uber.org/zap golang.org/x/net"},
 	{"gateway/schedule/cron", "", ""},
 	{"gateway/schedule", "event schedule/cron store", "go.uber.org/zap"},
 	// 4: running and showing

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -324,8 +323,14 @@ func (g *Gateway) serve(l *lifetime.Parts) error {
 	return nil
 }
 
+// server is what listens: http.Server, or what has one.
+type server interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+}
+
 // serveHTTP serves until ctx ends; then requests in flight may finish.
-func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+func serveHTTP(ctx context.Context, s server, l net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
 	select {

@@ -7,14 +7,11 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/event-gateway/gateway/gateway/verify"
 	"github.com/event-gateway/gateway/gateway/webhook"
@@ -37,11 +34,7 @@ func doorOf(t testing.TB, d *desk, specs ...webhook.Spec) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &webhook.Handler{Table: func() *webhook.Table { return tab }, Intake: d, Log: zap.NewNop()}
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	t.Cleanup(s.Client().CloseIdleConnections)
-	return &door{Server: s, desk: d, table: tab, handler: h}
+	return openTable(t, d, tab)
 }
 
 // exchange sends a request and reads the answer as it is.
@@ -54,7 +47,7 @@ func (d *door) exchange(t testing.TB, method, path, body string, header http.Hea
 	for name, values := range header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	res, err := d.Client().Do(req)
+	res, err := d.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

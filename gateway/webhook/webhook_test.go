@@ -163,10 +163,12 @@ func table(t testing.TB, registry *webhook.Registry, proxies ...netip.Prefix) *w
 
 // door is a real server over a table and a desk.
 type door struct {
-	*httptest.Server
-	desk    *desk
-	table   *webhook.Table
-	handler *webhook.Handler
+	URL      string
+	client   *http.Client
+	listener net.Listener
+	desk     *desk
+	table    *webhook.Table
+	handler  *webhook.Handler
 }
 
 func open(t testing.TB, d *desk, proxies ...netip.Prefix) *door {
@@ -181,13 +183,21 @@ func openTable(t testing.TB, d *desk, tab *webhook.Table) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(nil)
-	s.Config = server
-	s.Listener = webhook.Limit(s.Listener, 0)
-	s.Start()
-	t.Cleanup(s.Close)
-	t.Cleanup(s.Client().CloseIdleConnections)
-	return &door{Server: s, desk: d, table: tab, handler: h}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	go func() { served <- server.Serve(webhook.Limit(l, 0)) }()
+	client := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(func() {
+		client.CloseIdleConnections()
+		if err := server.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		<-served
+	})
+	return &door{URL: "http://" + l.Addr().String(), client: client, listener: l, desk: d, table: tab, handler: h}
 }
 
 // request is one request; signed says under which scheme, if any.
@@ -230,7 +240,7 @@ func (d *door) send(t testing.TB, r request) (int, http.Header, map[string]any) 
 	for name, values := range r.header {
 		req.Header[name] = append(req.Header[name], values...)
 	}
-	res, err := d.Client().Do(req)
+	res, err := d.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -591,7 +601,7 @@ func TestCutBody(t *testing.T) {
 		"POST /webhooks/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n",
 		"POST /webhooks/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n",
 	} {
-		conn, err := net.Dial("tcp", d.Listener.Addr().String())
+		conn, err := net.Dial("tcp", d.listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -615,7 +625,7 @@ func TestCutBody(t *testing.T) {
 func TestSmuggledRequest(t *testing.T) {
 	t.Parallel()
 	d := open(t, &desk{})
-	conn, err := net.Dial("tcp", d.Listener.Addr().String())
+	conn, err := net.Dial("tcp", d.listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
