@@ -19,6 +19,9 @@ import (
 // at a time.
 const maxHead = 4 << 10
 
+// usualHeaders is for how many headers there is room at first.
+const usualHeaders = 16
+
 // A connection is idle until the first byte of a request, and busy until its
 // answer is written.
 const (
@@ -52,7 +55,7 @@ func newConn(s *Server, from *listener, nc net.Conn) *conn {
 	c := &conn{
 		s: s, from: from, conn: nc, in: bufio.NewReaderSize(nc, maxHead), remote: nc.RemoteAddr().String(),
 		read: deadline{set: nc.SetReadDeadline}, write: deadline{set: nc.SetWriteDeadline},
-		header: make(http.Header, maxHeaders/2), values: make([]string, 0, maxHeaders),
+		header: make(http.Header, usualHeaders), values: make([]string, 0, usualHeaders),
 	}
 	c.answer.header = make(http.Header, 4)
 	return c
@@ -104,7 +107,7 @@ func (c *conn) recover() {
 // wait waits for the first n bytes of a request; false when they do not come.
 func (c *conn) wait(n int, patience time.Duration) bool {
 	c.state.Store(idle)
-	if c.s.closing.Load() {
+	if c.s.closing.Load() { // also when it was busy still when others were closed
 		return false
 	}
 	if c.in.Buffered() < n {
@@ -222,10 +225,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.c.in.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
-	switch {
-	case b.left == 0:
-		return n, io.EOF
-	case errors.Is(err, io.EOF):
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	b.err = err

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -432,15 +431,66 @@ func TestMany(t *testing.T) {
 	}
 }
 
-// The names of headers that are not plain are as net/http writes them.
-func TestNames(t *testing.T) {
-	for _, name := range []string{"Host", "Content-Length", "Connection", "Transfer-Encoding", "Trailer", "Expect", "Upgrade", "Pragma"} {
-		if http.CanonicalHeaderKey(name) != name || !inName.all(name) {
-			t.Error(name)
+// An answer has one length, whatever its handler says, and the date of its second.
+func TestAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes{accepting(nil)}
+		<-l.conn
+		o := open(t, l, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "2")
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, "{}")
+		})
+		c := l.dial()
+		for range 3 {
+			c.say(t, request("/a", "", ""))
+			got := make([]byte, len("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: \r\nContent-Length: 2\r\n\r\n{}")+len(http.TimeFormat))
+			if _, err := io.ReadFull(c.in, got); err != nil {
+				t.Fatal(err)
+			}
+			want := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\nContent-Length: 2\r\n\r\n{}"
+			if string(got) != want {
+				t.Errorf("%q", got)
+			}
+			time.Sleep(1300 * time.Millisecond)
 		}
-	}
-	if slices.Contains(inValue[:], true) && (inValue['\r'] || inValue['\n'] || inPath['%'] || inName[':']) {
-		t.Error("ends of lines")
+		o.close(t)
+	})
+}
+
+// What net/http gets has no deadline of ours.
+func TestHandedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes{accepting(nil)}
+		<-l.conn
+		o := open(t, l, echo)
+		o.http.ReadHeaderTimeout, o.http.ReadTimeout = 0, 0
+		c := l.dial()
+		c.say(t, request("/a", "", "a"))
+		c.hear(t)
+		text := request("/a", "X-A: "+strings.Repeat("x", maxHead)+"\r\n", "late")
+		c.say(t, text[:maxHead])
+		time.Sleep(2 * time.Minute)
+		c.say(t, text[maxHead:])
+		if got := c.hear(t); got != "200 false late<nil>" {
+			t.Error(got)
+		}
+		o.close(t)
+	})
+}
+
+// A connection does not keep room for the largest answer that it ever gave.
+func TestAnswerGivesRoomBack(t *testing.T) {
+	a := answer{header: http.Header{}}
+	for _, size := range []int{10, 10 * maxKept, 10} {
+		a.begin()
+		if kept := cap(a.body) + a.out.Cap(); kept > 2*maxKept {
+			t.Errorf("%d bytes", kept)
+		}
+		_, _ = a.Write(make([]byte, size))
+		if text, more := a.finish(true); !more || !bytes.HasSuffix(text, make([]byte, size)) {
+			t.Errorf("%d bytes", size)
+		}
 	}
 }
 

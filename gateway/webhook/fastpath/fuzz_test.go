@@ -104,6 +104,7 @@ func tell(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body: "+err.Error(), http.StatusBadRequest)
 		return
 	}
+	r.Header.Add("X-A", "added")
 	text, _ := json.Marshal(map[string]any{
 		"method": r.Method, "url": fmt.Sprintf("%#v", *r.URL), "proto": fmt.Sprint(r.Proto, r.ProtoMajor, r.ProtoMinor), "header": r.Header, "trailer": r.Trailer,
 		"body": body, "length": r.ContentLength, "encoding": r.TransferEncoding, "host": r.Host, "remote": r.RemoteAddr, "target": r.RequestURI, "close": r.Close,
@@ -112,6 +113,8 @@ func tell(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "204"):
 		w.WriteHeader(http.StatusNoContent)
+	case strings.HasSuffix(r.URL.Path, "typed"):
+		w.Header().Set("Content-Type", "application/json")
 	case strings.HasSuffix(r.URL.Path, "close"):
 		w.Header().Set("Connection", "close")
 	case strings.HasSuffix(r.URL.Path, "none"):
@@ -156,7 +159,9 @@ func readable(text []byte) string {
 		}
 		body, err := io.ReadAll(r.Body)
 		delete(r.Header, "Date")
-		delete(r.Header, "Content-Length")
+		if r.StatusCode != http.StatusNoContent {
+			delete(r.Header, "Content-Length")
+		}
 		fmt.Fprintln(&out, r.Status, r.Header, r.Close, string(body), err)
 	}
 }
@@ -176,12 +181,12 @@ func spoken() []string {
 		plain + "\r\n\r\n\r\n" + plain,
 		plain + "\r\n",
 		plain + "GET /hooks/a HTTP/1.1\r\nHost: a\r\n\r\n" + plain,
-		request("/a?b=c", "", ""), request("/a?", "", ""), request("/a?b?c", "", ""), request("/a%20b", "", ""), request("//a/b", "", ""), request("/", "", ""),
+		request("/a?b=c", "", ""), request("/a?", "", ""), request("/a?b?c", "", ""), request("/a?b c", "", ""), request("/a?b=%2f#c;d\"<>{}", "", ""), request("/a%20b", "", ""), request("//a/b", "", ""), request("/", "", ""),
 		request("*", "", ""), request("http://a/b", "", ""), request("/a#b", "", ""), request("/../a/./b", "", ""), request("a", "", ""), request("", "", ""), request("/a b", "", ""),
-		request("/204", "", "x") + plain, request("/close", "", "x") + plain, request("/none", "", "x") + plain,
+		request("/204", "", "x") + plain, request("/typed", "", "x") + plain, request("/close", "", "x") + plain, request("/none", "", "x") + plain,
 		request("/a", "connection: Keep-Alive\r\n", "x") + plain, request("/a", "Connection: close\r\n", "x") + plain, request("/a", "Connection: upgrade\r\nUpgrade: h2c\r\n", "x"),
 		request("/a", "content-type: a\r\nx-lower_case: b\r\nETag: c\r\nX--: d\r\n", "x"),
-		request("/a", "X-A: 1\r\nx-a: 2\r\n", "x"), request("/a", "Host: other\r\n", "x"), request("/a", "Content-Length: 1\r\n", "x"), request("/a", "Content-Length: 2\r\n", "xy"),
+		request("/a", "X-A: 1\r\nx-a: 2\r\n", "x"), request("/a", "X-A: 1\r\nX-B: 2\r\n", "x"), request("/a", "Host: other\r\n", "x"), request("/a", "Content-Length: 1\r\n", "x"), request("/a", "Content-Length: 2\r\n", "xy"),
 		request("/a", "X-A:  \t spaced \t \r\nX-Empty:\r\nX-Tab: a\tb\r\n", "x"), request("/a", "X-A: 1\r\n folded\r\n", "x"), request("/a", "X A: 1\r\n", "x"), request("/a", "X-A : 1\r\n", "x"),
 		request("/a", ": 1\r\n", "x"), request("/a", "nothing\r\n", "x"), request("/a", "X-A: \x00\r\n", "x"), request("/a", "X-A: \xc3\xa4\r\n", "x"), request("/a", "X-A: \x7f\r\n", "x"), request("/a", "X-A: 1\rX-B: 2\r\n", "x"),
 		request("/a", "Pragma: no-cache\r\n", "x"), request("/a", "Trailer: X-T\r\n", "x"), request("/a", "Expect: 100-continue\r\n", "x"), request("/a", "Expect: nothing\r\n", "x"),

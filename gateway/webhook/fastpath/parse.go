@@ -7,21 +7,16 @@ import (
 	"strings"
 )
 
-// maxHeaders is how many headers a plain request has at most.
-const maxHeaders = 32
-
 const (
 	method  = "POST "
 	version = " HTTP/1.1"
-	// maxLength is how many digits a length has at most: no body is so large.
-	maxLength = 15
 )
 
 // The bytes that may be in the parts of a plain request: those of which there is
 // only one opinion.
 var (
 	inPath  = setOf("-._~/", alphanumeric)
-	inQuery = setOf("-._~=&", alphanumeric)
+	inQuery = setOf("", func(c byte) bool { return visible(c) && c != ' ' })
 	inName  = setOf("-", alphanumeric)
 	inHost  = setOf("-.:[]", alphanumeric)
 	inValue = setOf("\t", visible)
@@ -95,7 +90,7 @@ func (c *conn) parseHeaders(lines string) (host string, length int64, ok bool) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		value = strings.Trim(value, " \t")
-		if !ok || name == "" || !inName.all(name) || !inValue.all(value) || len(c.values) == maxHeaders {
+		if !ok || name == "" || !inName.all(name) || !inValue.all(value) {
 			return "", 0, false
 		}
 		name = http.CanonicalHeaderKey(name)
@@ -110,30 +105,20 @@ func (c *conn) parseHeaders(lines string) (host string, length int64, ok bool) {
 			host = value
 			continue // as net/http does
 		case "Content-Length":
-			if length = parseLength(value); length < 0 {
+			n, err := strconv.ParseUint(value, 10, 63)
+			if err != nil {
 				return "", 0, false
 			}
+			length = int64(n)
 		case "Connection":
 			if !strings.EqualFold(value, "keep-alive") {
 				return "", 0, false
 			}
-		case "Transfer-Encoding", "Trailer", "Expect", "Upgrade", "Pragma":
+		case "Transfer-Encoding", "Expect", "Pragma":
 			return "", 0, false
 		}
 		c.values = append(c.values, value)
 		c.header[name] = c.values[len(c.values)-1 : len(c.values) : len(c.values)]
 	}
 	return host, length, host != "" && length >= 0
-}
-
-// parseLength is -1 when the text is not digits alone.
-func parseLength(text string) int64 {
-	if text == "" || len(text) > maxLength {
-		return -1
-	}
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil {
-		return -1
-	}
-	return int64(n)
 }
