@@ -183,7 +183,7 @@ func (s *Store) last(b *batch) {
 // times: those that are about to queue something join this commit instead of
 // waiting for its end, and when nobody is, it costs nothing. Where many send at
 // once, of whom each commit's answers set free another part, it waits up to
-// lingerTime for a third more than of late: larger commits leave more of the
+// lingerTime for a ninth more than of late: larger commits leave more of the
 // machine for everything else. Few senders never wait.
 const (
 	maxYields  = 3
@@ -243,7 +243,7 @@ func (s *Store) ride(ctx context.Context, b *batch, timer *time.Timer) bool {
 
 func (s *Store) linger(ctx context.Context, b *batch, timer *time.Timer) {
 	timer.Reset(lingerTime)
-	for most := int(s.usual * 4 / 3); len(b.entries) < most && !b.full(); {
+	for most := int(s.usual * 10 / 9); len(b.entries) < most && !b.full(); {
 		select {
 		case o := <-s.queue:
 			s.add(b, o)
