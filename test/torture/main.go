@@ -113,6 +113,7 @@ func one(t trial.Trial, o options, dir string, binaries site.Binaries) (r trial.
 		return r, err
 	}
 	b := &trial.Bench{Times: t.Figures[o.profile], Dir: filepath.Join(dir, t.Name), Binaries: binaries, Self: self}
+	b.Log = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 	if err := os.MkdirAll(b.Dir, 0o700); err != nil {
 		return r, err
 	}
@@ -120,9 +121,8 @@ func one(t trial.Trial, o options, dir string, binaries site.Binaries) (r trial.
 		b.Times = o.times
 	}
 	fmt.Printf("torture: %s: %s, %d times\n", t.Name, t.Title, b.Times)
-	began := time.Now()
 	r = t.Do(b, o.seed)
-	fmt.Printf("torture: %s: %d problems, %s\n", t.Name, len(r.Problems), time.Since(began).Round(100*time.Millisecond))
+	fmt.Printf("torture: %s: %d problems, %s\n", t.Name, len(r.Problems), r.Took.Round(100*time.Millisecond))
 	return r, os.RemoveAll(b.Dir)
 }
 

@@ -61,7 +61,7 @@ func Flip(b *trial.Bench) error {
 				b.Problem("store %s, %s: %s, and nothing was said", filepath.Base(dir), what, outcome)
 			}
 			outcomes[outcome]++
-			b.Tried++
+			b.Tries(1)
 		}
 	}
 	b.Lost = outcomes[missing]

@@ -81,7 +81,7 @@ func (t *loser) lose(d *Disk, point int) error {
 	if err != nil {
 		return err
 	}
-	t.Tried++
+	t.Tries(1)
 	if t.Tried%gatewayEvery == 0 {
 		t.gateways++
 		err = t.start(acked, image)

@@ -30,8 +30,8 @@ type Trial struct {
 	Run     func(*Bench) error
 }
 
-// Bench is what a trial works with, and where its figures go. Problem, Recovered
-// and Audit may be called from many goroutines.
+// Bench is what a trial works with, and where its figures go. Problem, Recovered,
+// Tries and Audit may be called from many goroutines.
 type Bench struct {
 	// Times is how often to try.
 	Times int
@@ -41,8 +41,10 @@ type Bench struct {
 	// Self is the program that runs as tracer, too.
 	Self string
 	Rand *rand.Rand
-	Log  func(format string, args ...any)
-	mu   sync.Mutex
+	// Log tells how far it is.
+	Log         func(format string, args ...any)
+	began, told time.Time
+	mu          sync.Mutex
 	Result
 }
 
@@ -77,6 +79,17 @@ func (b *Bench) Recovered(took time.Duration) {
 	b.Slowest = max(b.Slowest, took)
 }
 
+// Tries notes that it was tried n times more, and tells so once a minute.
+func (b *Bench) Tries(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Tried += n
+	if time.Since(b.told) >= time.Minute {
+		b.told = time.Now()
+		b.Log("torture: %s: %d of %d after %s, %d problems", b.Trial, b.Tried, b.Times, time.Since(b.began).Round(time.Second), len(b.Problems))
+	}
+}
+
 // Each does something b.Times, so many at once, and counts how often it was
 // done; n begins with 0. After an error nothing more is begun.
 func (b *Bench) Each(atOnce int, do func(n int) error) error {
@@ -94,9 +107,9 @@ func (b *Bench) Each(atOnce int, do func(n int) error) error {
 					return
 				}
 				err := do(n)
+				b.Tries(1)
 				b.mu.Lock()
 				failed = errors.Join(failed, err)
-				b.Tried++
 				b.mu.Unlock()
 			}
 		})
@@ -145,13 +158,14 @@ func (b *Bench) count(a ledger.Audit) {
 
 // Do runs a trial. seed and name make its random numbers.
 func (t *Trial) Do(b *Bench, seed uint64) Result {
-	began := time.Now()
+	b.began = time.Now()
+	b.told = b.began
 	b.Rand = rand.New(rand.NewPCG(seed, hash(t.Name)))
 	b.Trial, b.Title, b.Promises = t.Name, t.Title, t.Promises
 	if err := t.Run(b); err != nil {
 		b.Problem("%v", err)
 	}
-	b.Took = time.Since(began)
+	b.Took = time.Since(b.began)
 	return b.Result
 }
 

@@ -66,7 +66,7 @@ func fillDisk(b *trial.Bench, name, reserve string, rounds int) (err error) {
 		if err := fillOnce(b, s, load, round%3 == 2); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
-		b.Tried++
+		b.Tries(1)
 	}
 	for _, code := range load.Codes() {
 		if code != 0 && code != http.StatusAccepted && code != http.StatusServiceUnavailable {

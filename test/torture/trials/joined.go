@@ -49,7 +49,7 @@ func (j Joined) Run(b *trial.Bench) error {
 	if err != nil {
 		b.Problem("go test -run %q %s: %v\n%s", j.Tests, j.Package, err, complaints(out))
 	}
-	b.Tried = b.Times
+	b.Tries(b.Times)
 	return nil
 }
 

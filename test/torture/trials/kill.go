@@ -34,7 +34,7 @@ func Kill(b *trial.Bench) error {
 	load := site.NewLoad(s, 64)
 	load.Go(senders)
 	defer load.Stop()
-	for b.Tried = 0; b.Tried < b.Times; b.Tried++ {
+	for ; b.Tried < b.Times; b.Tries(1) {
 		l, err := s.Launch()
 		if err != nil {
 			return err

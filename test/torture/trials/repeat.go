@@ -119,7 +119,7 @@ func (r *repeater) event(name string, n int) error {
 		thief.fresh = fmt.Sprint("fresh-", n)
 		ways["a captured request under a fresh id"] = thief
 	}
-	r.Tried += 2 + len(ways)
+	r.Tries(2 + len(ways))
 	for what, s := range ways {
 		again, err := r.send(s)
 		if err == nil && (again.Code != http.StatusAccepted || !again.Duplicate || again.EventID != a.EventID) {
@@ -164,7 +164,7 @@ func (r *repeater) atOnce(s sending) (first site.Answer, err error) {
 	if fresh != 1 {
 		r.Problem("%s: new to %d of those who sent it at once", s.id, fresh)
 	}
-	r.Tried += len(answers) - 1 // they are one way
+	r.Tries(len(answers) - 1) // they are one way
 	return answers[0], nil
 }
 

@@ -54,7 +54,7 @@ func Steps(b *trial.Bench) error {
 				if r.Fired == nil {
 					return fmt.Errorf("%s %d was never reached: %v; the gateway said:\n%s", step, rule.N, r.Counts, l.Said())
 				}
-				b.Tried++
+				b.Tries(1)
 			}
 		}
 	}
