@@ -200,7 +200,16 @@ func Print(w io.Writer, results []Result) {
 				fmt.Fprintf(w, "%s: and %d more\n", r.Trial, len(r.Problems)-i)
 				break
 			}
-			fmt.Fprintf(w, "%s: PROBLEM: %.1500s\n", r.Trial, strings.TrimSpace(p))
+			fmt.Fprintf(w, "%s: PROBLEM: %s\n", r.Trial, excerpt(strings.TrimSpace(p)))
 		}
 	}
+}
+
+// excerpt is a text's beginning and, what mostly says why, its end.
+func excerpt(text string) string {
+	const first, last = 300, 1500
+	if len(text) <= first+last {
+		return text
+	}
+	return text[:first] + "\n...\n" + text[len(text)-last:]
 }
