@@ -298,7 +298,7 @@ func measure(t *testing.T, l *life) usage {
 // journal: it keeps some of those that it once needed, and no more.
 func (l *life) descriptors(t *testing.T) (n float64) {
 	t.Helper()
-	dir := fmt.Sprintf("/proc/%d/fd", l.cmd.Process.Pid)
+	dir := fmt.Sprintf("/proc/%d/fd", l.pid)
 	open, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ type conn struct {
 	state  atomic.Int32
 
 	read, write deadline
-	began       time.Time // the request
+	began       time.Time // the request; the first with its connection
 
 	request http.Request
 	url     url.URL
@@ -54,7 +54,7 @@ type conn struct {
 func newConn(s *Server, from *listener, nc net.Conn) *conn {
 	c := &conn{
 		s: s, from: from, conn: nc, in: bufio.NewReaderSize(nc, maxHead), remote: nc.RemoteAddr().String(),
-		read: deadline{set: nc.SetReadDeadline}, write: deadline{set: nc.SetWriteDeadline},
+		began: time.Now(), read: deadline{set: nc.SetReadDeadline}, write: deadline{set: nc.SetWriteDeadline},
 		header: make(http.Header, usualHeaders), values: make([]string, 0, usualHeaders),
 	}
 	c.answer.header = make(http.Header, 4)
@@ -116,7 +116,9 @@ func (c *conn) wait(n int, patience time.Duration) bool {
 			return false
 		}
 	}
-	c.began = time.Now()
+	if n == firstBytes {
+		c.began = time.Now()
+	}
 	return c.state.CompareAndSwap(idle, busy)
 }
 

@@ -183,6 +183,7 @@ func TestPatience(t *testing.T) {
 	}{
 		{"says nothing", "", "", 5 * time.Second},
 		{"says too little", "", whole[:20], 5 * time.Second},
+		{"says too little, late", "wait", whole[:20], time.Second},
 		{"says too little of a body", "", whole[:len(whole)-1], 15 * time.Second},
 		{"says nothing more", whole, "", 60 * time.Second},
 		{"says too little later", whole, whole[:20], 5 * time.Second},
@@ -190,11 +191,14 @@ func TestPatience(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := pipes{accepting(nil)}
-				<-l.conn
+				l := pipes{accepting()}
 				o := open(t, l, echo)
 				c := l.dial()
-				if tt.first != "" {
+				switch tt.first {
+				case "":
+				case "wait":
+					time.Sleep(4 * time.Second)
+				default:
 					for range 3 { // at different times of one deadline
 						time.Sleep(700 * time.Millisecond)
 						c.say(t, tt.first)
@@ -216,8 +220,7 @@ func TestPatience(t *testing.T) {
 // Who does not read its answer is not waited for either.
 func TestPatienceForReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := pipes{accepting(nil)}
-		<-l.conn
+		l := pipes{accepting()}
 		o := open(t, l, echo)
 		c := l.dial()
 		began := time.Now()
@@ -434,8 +437,7 @@ func TestMany(t *testing.T) {
 // An answer has one length, whatever its handler says, and the date of its second.
 func TestAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := pipes{accepting(nil)}
-		<-l.conn
+		l := pipes{accepting()}
 		o := open(t, l, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "2")
 			w.Header().Set("Content-Type", "application/json")
@@ -461,8 +463,7 @@ func TestAnswer(t *testing.T) {
 // What net/http gets has no deadline of ours.
 func TestHandedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := pipes{accepting(nil)}
-		<-l.conn
+		l := pipes{accepting()}
 		o := open(t, l, echo)
 		o.http.ReadHeaderTimeout, o.http.ReadTimeout = 0, 0
 		c := l.dial()

@@ -67,16 +67,18 @@ func (t *tape) SetDeadline(time.Time) error      { return nil }
 func (t *tape) SetReadDeadline(time.Time) error  { return nil }
 func (t *tape) SetWriteDeadline(time.Time) error { return nil }
 
-// single is a listener that accepts one connection.
+// single is a listener that accepts one connection after the other.
 type single struct {
 	conn   chan net.Conn
 	once   sync.Once
 	closed chan struct{}
 }
 
-func accepting(c net.Conn) *single {
+func accepting(conns ...net.Conn) *single {
 	l := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
-	l.conn <- c
+	for _, c := range conns {
+		l.conn <- c
+	}
 	return l
 }
 
