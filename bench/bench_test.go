@@ -122,12 +122,12 @@ func TestGate(t *testing.T) {
 
 func TestRatiosAreOfOneRound(t *testing.T) {
 	t.Parallel()
-	r := report{Runs: []figures{
+	r := report{Options: options{Connections: 256}, Runs: []figures{
 		{Scenario: bareName, Round: 1, Rate: 100, ServerCPU: 20, GeneratorCPU: 10}, {Scenario: "run", Round: 1, Rate: 50, ServerCPU: 30, EngineCPU: 10, GeneratorCPU: 20},
 		{Scenario: bareName, Round: 2, Rate: 10}, {Scenario: "run", Round: 2, Rate: 4},
 		{Scenario: bareName, Round: 3, Rate: 1000}, {Scenario: "run", Round: 3, Rate: 300},
 	}}
-	r.summarise([]scenario{{name: bareName}, {name: "run", goal: 0.45}})
+	r.summarise([]scenario{{name: bareName}, {name: "run", goals: map[int]float64{64: 0.35, 256: 0.45}}})
 	m := r.Medians[1]
 	if m.Ratio != 0.4 || m.Rate != 50 || m.Lowest != 0.3 || m.Highest != 0.5 {
 		t.Errorf("got %+v", m)

@@ -59,7 +59,7 @@ func (r *report) summary(s scenario) summary {
 		}
 	}
 	mid := func(of func(figures) float64) float64 { return median(runs, of) }
-	m := summary{Goal: s.goal, what: s.what, figures: figures{
+	m := summary{Goal: s.goals[r.Options.Connections], what: s.what, figures: figures{
 		Scenario: s.name,
 		Rate:     mid(func(f figures) float64 { return f.Rate }),
 		Ratio:    mid(func(f figures) float64 { return f.Ratio }),

@@ -72,8 +72,6 @@ type Store struct {
 	seq          store.Sequence
 	keys         *keys.Index
 	deciding     decider
-	// usual is how many entries a commit of late has had; the writer's.
-	usual float64
 
 	queue chan op
 	// gate is held by those that queue something; closed: nobody may any more.

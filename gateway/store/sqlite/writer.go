@@ -179,23 +179,15 @@ func (s *Store) last(b *batch) {
 	}
 }
 
-// How long a commit waits for company. First the others may run maxYields
-// times: those that are about to queue something join this commit instead of
-// waiting for its end, and when nobody is, it costs nothing. Where many send at
-// once, of whom each commit's answers set free another part, it waits up to
-// lingerTime for a ninth more than of late: larger commits leave more of the
-// machine for everything else. Few senders never wait.
-const (
-	maxYields  = 3
-	lingerTime = 500 * time.Microsecond
-	fewEntries = 8
-)
+// maxYields is how often the others may run before a commit: those that are
+// about to queue something join it instead of waiting for its end, and when
+// nobody is, it costs nothing.
+const maxYields = 3
 
 // gather adds whatever else waits. Outcomes alone are no reason to flush yet:
 // they wait a moment for an event whose commit they can ride.
 func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
 	defer timer.Stop()
-	defer func() { s.usual += (float64(len(b.entries)) - s.usual) / 8 }()
 	urgent := len(b.entries)+len(b.Tasks) > 0 || b.changes[0].Urgent
 	if !urgent && !s.ride(ctx, b, timer) {
 		return
@@ -205,9 +197,6 @@ func (s *Store) gather(ctx context.Context, b *batch, timer *time.Timer) {
 			yields++
 			runtime.Gosched()
 		}
-	}
-	if s.usual >= fewEntries && len(b.Tasks) == 0 {
-		s.linger(ctx, b, timer)
 	}
 }
 
@@ -239,20 +228,6 @@ func (s *Store) ride(ctx context.Context, b *batch, timer *time.Timer) bool {
 		}
 	}
 	return true
-}
-
-func (s *Store) linger(ctx context.Context, b *batch, timer *time.Timer) {
-	timer.Reset(lingerTime)
-	for most := int(s.usual * 10 / 9); len(b.entries) < most && !b.full(); {
-		select {
-		case o := <-s.queue:
-			s.add(b, o)
-		case <-timer.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // commit logs a batch in one record and answers everybody in it.
