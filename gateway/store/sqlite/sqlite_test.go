@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/event-gateway/gateway/gateway/event"
@@ -88,6 +89,39 @@ func TestFilesArePrivate(t *testing.T) {
 	info, err := os.Stat(dir)
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("store folder %v %v", info.Mode(), err)
+	}
+}
+
+// Nobody who waits for a commit waits for a clock: on that of a bubble, which
+// stands still while anybody can run, however many send at once no time passes.
+func TestCommitsWaitForNobody(t *testing.T) {
+	for _, senders := range []int64{1, 16, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			s, shut := start(t, Options{Dir: t.TempDir()})
+			defer shut()
+			began := time.Now()
+			var all sync.WaitGroup
+			for sender := range senders {
+				all.Go(func() {
+					for i := range int64(20) {
+						// As Append does it, whose channels are of no bubble.
+						p := &pendingEntry{Entry: benchEntry(sender*100+i, nil), done: make(chan struct{}, 1)}
+						p.prepare()
+						if !s.enqueue(op{entry: p}) {
+							t.Error("refused")
+							return
+						}
+						if <-p.done; p.err != nil {
+							t.Error(p.err)
+						}
+					}
+				})
+			}
+			all.Wait()
+			if waited := time.Since(began); waited > 0 {
+				t.Errorf("%d senders waited %v", senders, waited)
+			}
+		})
 	}
 }
 
