@@ -86,7 +86,7 @@ func (b *Bench) Tries(n int) {
 	b.Tried += n
 	if time.Since(b.told) >= time.Minute {
 		b.told = time.Now()
-		b.Log("torture: %s: %d of %d after %s, %d problems", b.Trial, b.Tried, b.Times, time.Since(b.began).Round(time.Second), len(b.Problems))
+		b.Log("torture: %s: %d tried after %s, %d problems", b.Trial, b.Tried, time.Since(b.began).Round(time.Second), len(b.Problems))
 	}
 }
 
