@@ -229,3 +229,13 @@ func TestGrowthIsFound(t *testing.T) {
 		}
 	}
 }
+
+// More threads than connections would be threads that have none.
+func TestFewConnections(t *testing.T) {
+	t.Parallel()
+	for connections, want := range map[string]int{"1": 1, "2": 2, "64": 2} {
+		if o, err := parse([]string{"--connections", connections}); err != nil || o.Threads != want {
+			t.Errorf("%s connections: %d threads, %v; want %d", connections, o.Threads, err, want)
+		}
+	}
+}

@@ -112,6 +112,7 @@ func parse(args []string) (o options, err error) {
 			return o, errors.New("numbers must be above zero")
 		}
 	}
+	o.Threads = min(o.Threads, o.Connections) // one without a connection has nothing to do
 	return o, nil
 }
 
