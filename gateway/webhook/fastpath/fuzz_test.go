@@ -75,7 +75,7 @@ type single struct {
 }
 
 func accepting(conns ...net.Conn) *single {
-	l := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+	l := &single{conn: make(chan net.Conn, max(1, len(conns))), closed: make(chan struct{})}
 	for _, c := range conns {
 		l.conn <- c
 	}
