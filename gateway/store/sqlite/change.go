@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"time"
 
@@ -93,11 +92,9 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 	var d *store.Delivery
 	var refused error
 	err := s.do(ctx, func(c *conn.Conn) error {
+		var packed bool
 		var err error
-		err = c.Query("SELECT "+rows.DeliveryColumns+" FROM deliveries d WHERE seq=?", func(row []driver.Value) error {
-			d, err = rows.Delivery(row)
-			return err
-		}, seq)
+		d, packed, err = rows.Find(c, seq)
 		switch {
 		case err != nil:
 			return err
@@ -108,7 +105,13 @@ func (s *Store) operate(ctx context.Context, seq int64, o operation) (*store.Del
 			refused = store.ErrState
 			return nil
 		}
-		if _, err = c.Exec(keepAttempt, seq); err == nil {
+		if packed {
+			err = rows.Unpack(c, d)
+		}
+		if err == nil {
+			_, err = c.Exec(keepAttempt, seq)
+		}
+		if err == nil {
 			_, err = c.Exec(o.sql, seq, record.Micros(time.Now()))
 		}
 		if err == nil {

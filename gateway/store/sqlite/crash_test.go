@@ -128,7 +128,13 @@ func checkRecovered(t *testing.T, s *Store, acknowledged []int64) {
 		}
 	}
 	of, lacking := map[int64]int{}, 0
-	query("SELECT event FROM deliveries", func(row []driver.Value) { of[row[0].(int64)]++ })
+	deliveries, err := s.Deliveries(context.Background(), store.DeliveryFilter{Page: store.Page{Limit: math.MaxInt}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range deliveries {
+		of[d.EventSeq]++
+	}
 	events, err := s.Events(context.Background(), store.EventFilter{Page: store.Page{Limit: math.MaxInt}})
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"strings"
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
@@ -22,8 +22,17 @@ func (s *Store) rows(ctx context.Context, query string, args []any, each func([]
 }
 
 // query runs a query of the readers' pool over what the tables have by now.
-func (s *Store) query(ctx context.Context, query string, args []any, each func([]driver.Value) error) (err error) {
-	rows, err := s.reads.QueryContext(ctx, query, args...)
+func (s *Store) query(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+	return queryOf(ctx, s.reads, query, args, each)
+}
+
+// queryer is a pool of connections, or a transaction.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func queryOf(ctx context.Context, of queryer, query string, args []any, each func([]driver.Value) error) (err error) {
+	rows, err := of.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -73,7 +82,9 @@ func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, [
 	if err != nil {
 		return nil, nil, err
 	}
-	list, err := s.deliveries(ctx, "d.seq>? AND d.seq<=?", []any{found.Seq, found.Seq + int64(found.Deliveries)}, "d.seq", 10000)
+	list, err := s.Deliveries(ctx, store.DeliveryFilter{Page: store.Page{
+		After: found.Seq, Before: found.Seq + int64(found.Deliveries) + 1, OldestFirst: true, Limit: 10000,
+	}})
 	return found, list, err
 }
 
@@ -86,46 +97,29 @@ func (s *Store) newest(ctx context.Context, id string) (int64, error) {
 }
 
 // asker is the readers' way to ask.
-func (s *Store) asker(ctx context.Context) conn.Ask {
+func (s *Store) asker(ctx context.Context) conn.Ask { return askerOf(ctx, s.reads) }
+
+func askerOf(ctx context.Context, of queryer) conn.Ask {
 	return func(query string, each func([]driver.Value) error, args ...driver.Value) error {
 		list := make([]any, len(args))
 		for i := range args {
 			list[i] = args[i]
 		}
-		return s.query(ctx, query, list, each)
+		return queryOf(ctx, of, query, list, each)
 	}
 }
 
 // Deliveries lists deliveries, newest first.
 func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*store.Delivery, error) {
-	w := rows.Where{Seq: "d.seq", Terms: []string{"1"}}
-	w.Page(f.Page)
-	if f.Route != "" {
-		w.Add("d.route=?", f.Route)
+	if err := s.fill.Wait(ctx); err != nil {
+		return nil, err
 	}
-	if f.Engine != "" {
-		w.Add("d.engine=?", f.Engine)
-	}
-	if len(f.States) > 0 {
-		var marks []string
-		for _, state := range f.States {
-			marks = append(marks, "?")
-			w.Args = append(w.Args, int64(state))
-		}
-		w.Terms = append(w.Terms, "d.state IN ("+strings.Join(marks, ",")+")")
-	}
-	return s.deliveries(ctx, strings.Join(w.Terms, " AND "), w.Args, w.Order(f.Page), f.Limit)
-}
-
-func (s *Store) deliveries(ctx context.Context, where string, args []any, order string, limit int) ([]*store.Delivery, error) {
-	var list []*store.Delivery
-	err := s.rows(ctx, "SELECT "+rows.DeliveryColumns+" FROM deliveries d WHERE "+where+" ORDER BY "+order+" LIMIT ?", append(args, max(0, limit)),
-		func(row []driver.Value) error {
-			d, err := rows.Delivery(row)
-			list = append(list, d)
-			return err
-		})
+	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
+		return nil, err
+	}
+	list, err := rows.List(askerOf(ctx, tx), f)
+	if err = errors.Join(err, tx.Rollback()); err != nil {
 		return nil, err
 	}
 	return list, s.name(ctx, list)
@@ -148,7 +142,7 @@ func (s *Store) name(ctx context.Context, list []*store.Delivery) error {
 
 // Delivery finds one delivery with all its attempts, oldest first.
 func (s *Store) Delivery(ctx context.Context, seq int64) (*store.Delivery, []store.Attempt, error) {
-	list, err := s.deliveries(ctx, "d.seq=?", []any{seq}, "d.seq", 1)
+	list, err := s.Deliveries(ctx, store.DeliveryFilter{Page: store.Page{After: seq - 1, Before: seq + 1, Limit: 1}})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -79,6 +79,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"settled stays settled":  settled,
 		"retry and discard":      operate,
 		"again":                  again,
+		"ended at once":          endedAtOnce,
 		"oldest first":           oldestFirst,
 		"replays":                replays,
 		"discard while running":  discardWhileRunning,

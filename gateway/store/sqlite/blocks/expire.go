@@ -7,6 +7,8 @@ import (
 	"sort"
 
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/ended"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/pack"
 )
 
 // Expire lets events before an id go that have no deliveries any more. An event with
@@ -33,9 +35,10 @@ func Expire(ctx context.Context, ask conn.Ask, do conn.Do, before int64) error {
 // step is a stretch of blocks: those after from that begin before an id, up to to.
 type step struct {
 	from, to, before int64
-	blocks           []block
+	blocks           []pack.Block
 	// deliveries that are there, of the events in blocks; moved is up to where keys are.
 	deliveries []int64
+	ended      ended.Stretch
 	moved      int64
 }
 
@@ -54,14 +57,13 @@ func (s *step) look(ask conn.Ask) (leaving bool, err error) {
 
 func (s *step) read(ask conn.Ask) error {
 	s.blocks, s.deliveries, s.to = s.blocks[:0], s.deliveries[:0], s.from
-	err := ask("SELECT "+outline+" FROM blocks WHERE upto>? ORDER BY upto LIMIT ?", func(row []driver.Value) error {
-		b := read(row, nil)
-		if b.err != nil && b.upto >= s.before || b.err == nil && b.marks[0].seq >= s.before {
-			return nil
+	_, err := table.Outlines(ask, s.from, func(b *pack.Block) bool {
+		if b.Err != nil && b.Upto >= s.before || b.Err == nil && b.Marks[0].Seq >= s.before {
+			return false
 		}
-		s.blocks, s.to = append(s.blocks, b), b.upto
-		return nil
-	}, s.from, int64(someBlocks))
+		s.blocks, s.to = append(s.blocks, *b), b.Upto
+		return true
+	})
 	if err != nil || len(s.blocks) == 0 {
 		return err
 	}
@@ -72,6 +74,9 @@ func (s *step) read(ask conn.Ask) error {
 	if err != nil {
 		return err
 	}
+	if s.ended, err = ended.Between(ask, s.from, s.to); err != nil {
+		return err
+	}
 	return ask("SELECT value FROM marks WHERE name='keys'", func(row []driver.Value) error {
 		s.moved = row[0].(int64)
 		return nil
@@ -80,27 +85,27 @@ func (s *step) read(ask conn.Ask) error {
 
 // fate tells which events of a block cannot leave, and whether others, or all that
 // may be in a damaged one, do.
-func (s *step) fate(i int) (stay []mark, leaving bool) {
+func (s *step) fate(i int) (stay []pack.Mark, leaving bool) {
 	b := &s.blocks[i]
-	if b.err != nil {
-		return nil, !s.has(s.start(i), b.upto+1)
+	if b.Err != nil {
+		return nil, !s.has(s.start(i), b.Upto+1)
 	}
-	for j, m := range b.marks {
-		next := b.upto + 1
-		if j+1 < len(b.marks) {
-			next = b.marks[j+1].seq
+	for j, m := range b.Marks {
+		next := b.Upto + 1
+		if j+1 < len(b.Marks) {
+			next = b.Marks[j+1].Seq
 		}
-		if m.seq >= s.before || !m.keyless && m.seq > s.moved || s.has(m.seq, next) {
+		if m.Seq >= s.before || !keyless(m) && m.Seq > s.moved || s.has(m.Seq, next) {
 			stay = append(stay, m)
 		}
 	}
-	return stay, len(stay) < len(b.marks)
+	return stay, len(stay) < len(b.Marks)
 }
 
 // start is the id after which a block's may begin.
 func (s *step) start(i int) int64 {
 	if i > 0 {
-		return s.blocks[i-1].upto
+		return s.blocks[i-1].Upto
 	}
 	return s.from
 }
@@ -108,7 +113,7 @@ func (s *step) start(i int) int64 {
 // has tells whether there are deliveries between two ids.
 func (s *step) has(after, before int64) bool {
 	i := sort.Search(len(s.deliveries), func(i int) bool { return s.deliveries[i] > after })
-	return i < len(s.deliveries) && s.deliveries[i] < before
+	return i < len(s.deliveries) && s.deliveries[i] < before || s.ended.Has(after, before)
 }
 
 // remove lets go what can leave of the stretch that look has read.
@@ -122,7 +127,7 @@ func (s *step) remove(c *conn.Conn) error {
 		if leaving && len(stay) == 0 {
 			err = s.drop(c, i)
 		} else if leaving {
-			err = shrink(c, s.blocks[i].upto, stay)
+			err = shrink(c, s.blocks[i].Upto, stay)
 		}
 		if err != nil {
 			return err
@@ -132,7 +137,7 @@ func (s *step) remove(c *conn.Conn) error {
 }
 
 func (s *step) drop(c *conn.Conn, i int) error {
-	upto := s.blocks[i].upto
+	upto := s.blocks[i].Upto
 	if _, err := c.Exec("DELETE FROM replays WHERE seq>? AND seq<=?", s.start(i), upto); err != nil {
 		return err
 	}
@@ -142,22 +147,24 @@ func (s *step) drop(c *conn.Conn, i int) error {
 
 // shrink writes a block anew with what stays in it. Rows of replays leave with all
 // of the block.
-func shrink(c *conn.Conn, upto int64, stay []mark) error {
-	w, r := Writer{upto: upto}, Reader{Ask: c.Query}
-	if err := r.load(upto); err != nil {
+func shrink(c *conn.Conn, upto int64, stay []pack.Mark) error {
+	var r pack.Reader
+	b, err := r.Block(c.Query, table, upto)
+	if err != nil {
 		return err
 	}
-	if r.last.err != nil {
+	if b.Err != nil {
 		return nil // it leaves with the rest
 	}
-	err := r.last.each(func(m mark, stored []byte) error {
+	w := pack.Writer{Upto: upto}
+	err = b.Each(func(m pack.Mark, stored []byte) error {
 		if slices.Contains(stay, m) {
-			w.add(m, stored)
+			w.Add(m, stored)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return w.put(c, "REPLACE")
+	return put(c, "REPLACE", &w)
 }

@@ -4,20 +4,19 @@ import (
 	"bytes"
 	"database/sql/driver"
 	"errors"
-	"math"
 	"slices"
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/pack"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
 
 // Reader reads single events. It keeps the block it read last: neighbours cost
 // little. It is for one goroutine, and for as long as no event leaves.
 type Reader struct {
-	Ask  conn.Ask
-	last block
-	room []byte
+	Ask   conn.Ask
+	block pack.Reader
 }
 
 // Event finds an event by its id. The error is store.ErrNotFound, conn.ErrDamaged,
@@ -32,32 +31,11 @@ func (r *Reader) Event(seq int64) (*store.StoredEvent, error) {
 
 // find reads an event; it is nil if it has left, or not what as makes of it.
 func (r *Reader) find(seq int64, as func(stored []byte) (*store.StoredEvent, error)) (found *store.StoredEvent, err error) {
-	if err := r.load(seq); err != nil {
-		return nil, err
-	}
-	err = r.last.each(func(m mark, stored []byte) (err error) {
-		if m.seq == seq {
-			found, err = as(stored)
-		}
+	err = r.block.Find(r.Ask, table, seq, func(stored []byte) (err error) {
+		found, err = as(stored)
 		return err
 	})
 	return found, err
-}
-
-// load reads the block that an event must be in.
-func (r *Reader) load(seq int64) error {
-	if len(r.last.marks) > 0 && seq >= r.last.marks[0].seq && seq <= r.last.upto {
-		return nil
-	}
-	r.last = block{}
-	err := r.Ask("SELECT "+columns+" FROM blocks WHERE upto>=? ORDER BY upto LIMIT 1", func(row []driver.Value) error {
-		r.last = read(row, r.room)
-		return nil
-	}, seq)
-	if cap(r.last.data) <= keepRoom {
-		r.room = r.last.data
-	}
-	return err
 }
 
 // own is an event that shares nothing with its block.
@@ -81,28 +59,28 @@ func List(ask conn.Ask, f store.EventFilter) (list []store.StoredEvent, err erro
 	if f.Limit <= 0 {
 		return nil, nil
 	}
-	s := selection{EventFilter: f, after: f.After, before: math.MaxInt64}
+	s := selection{f, pack.RangeOf(f.Page)}
 	if !f.Since.IsZero() {
-		s.after = max(s.after, store.SeqAt(f.Since)-1)
-	}
-	if f.Before != 0 {
-		s.before = f.Before
+		s.Range.After = max(s.Range.After, store.SeqAt(f.Since)-1)
 	}
 	if !f.Until.IsZero() {
-		s.before = min(s.before, store.SeqAt(f.Until))
+		s.Range.Before = min(s.Range.Before, store.SeqAt(f.Until))
 	}
 	if f.ReplayOf != "" {
 		err = s.replays(ask, add)
 	} else {
-		err = s.scan(ask, add)
+		err = table.Scan(ask, s.Range, func(stored []byte) (bool, error) {
+			e, err := s.selected(stored)
+			return e == nil || add(e), err
+		})
 	}
 	return list, err
 }
 
-// selection is a filter and the bounds of its events' ids: after and before.
+// selection is a filter and the bounds of its events' ids.
 type selection struct {
 	store.EventFilter
-	after, before int64
+	pack.Range
 }
 
 func (s *selection) has(g record.Glance) bool {
@@ -125,8 +103,8 @@ func (s *selection) replays(ask conn.Ask, yield func(*store.StoredEvent) bool) e
 	err := ask("SELECT seq FROM replays WHERE of=? AND seq>? AND seq<? ORDER BY seq", func(row []driver.Value) error {
 		seqs = append(seqs, row[0].(int64))
 		return nil
-	}, s.ReplayOf, s.after, s.before)
-	if !s.OldestFirst {
+	}, s.ReplayOf, s.Range.After, s.Range.Before)
+	if !s.Range.OldestFirst {
 		slices.Reverse(seqs)
 	}
 	r := Reader{Ask: ask}
@@ -139,147 +117,57 @@ func (s *selection) replays(ask conn.Ask, yield func(*store.StoredEvent) bool) e
 	return err
 }
 
-// The next blocks of a scan, by where it stands.
-const (
-	upwards   = "SELECT " + columns + " FROM blocks WHERE upto>? ORDER BY upto LIMIT ?"
-	downwards = "SELECT " + columns + " FROM blocks WHERE upto<? ORDER BY upto DESC LIMIT ?"
-)
-
-// scan goes through blocks, some with each query, of which the first are often enough:
-// while a query goes on, SQLite's log cannot begin anew.
-func (s *selection) scan(ask conn.Ask, yield func(*store.StoredEvent) bool) error {
-	next, at := upwards, s.after
-	if !s.OldestFirst {
-		var err error
-		next = downwards
-		if at, err = above(ask, s.before); err != nil {
-			return err
-		}
-	}
-	var room []byte
-	for limit := 1; ; limit = min(2*limit, someBlocks) {
-		count, more := 0, true
-		err := ask(next, func(row []driver.Value) (err error) {
-			if !more {
-				return nil
-			}
-			b := read(row, room)
-			count++
-			at, room = b.upto, b.data
-			more, err = s.block(&b, yield)
-			return err
-		}, at, int64(limit))
-		if err != nil || !more || count < limit {
-			return err
-		}
-	}
-}
-
-// above is what the block that an id may be in is below of.
-func above(ask conn.Ask, seq int64) (at int64, err error) {
-	at = math.MaxInt64
-	err = ask("SELECT min(upto) FROM blocks WHERE upto>=?", func(row []driver.Value) error {
-		if upto, ok := row[0].(int64); ok {
-			at = upto + 1
-		}
-		return nil
-	}, seq)
-	return at, err
-}
-
-// block goes through one; more tells whether to go on.
-func (s *selection) block(b *block, yield func(*store.StoredEvent) bool) (more bool, err error) {
-	var found []*store.StoredEvent
-	err = b.each(func(m mark, stored []byte) error {
-		if m.seq <= s.after || m.seq >= s.before {
-			return nil
-		}
-		e, err := s.selected(stored)
-		if e != nil {
-			found = append(found, e)
-		}
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	if !s.OldestFirst {
-		slices.Reverse(found)
-	}
-	for _, e := range found {
-		if !yield(e) {
-			return false, nil
-		}
-	}
-	if s.OldestFirst {
-		return b.marks[0].seq < s.before, nil
-	}
-	return b.marks[0].seq > s.after, nil
-}
-
-// someBlocks are read with one query.
-const someBlocks = 64
-
 // Seqs lists events after one id, up to another, oldest first. What is damaged is
 // not there.
 func Seqs(ask conn.Ask, after, to int64, limit int) (list []int64, err error) {
-	for at, count := after, someBlocks; count == someBlocks && at < to && err == nil && len(list) < limit; {
-		count = 0
-		err = ask("SELECT "+outline+" FROM blocks WHERE upto>? ORDER BY upto LIMIT ?", func(row []driver.Value) error {
-			b := read(row, nil)
-			count++
-			at = b.upto
-			for _, m := range b.marks {
-				if m.seq > after && m.seq <= to && len(list) < limit {
-					list = append(list, m.seq)
+	for at, more := after, true; more && err == nil; {
+		more, err = table.Outlines(ask, at, func(b *pack.Block) bool {
+			at = b.Upto
+			for _, m := range b.Marks {
+				if m.Seq > after && m.Seq <= to && len(list) < limit {
+					list = append(list, m.Seq)
 				}
 			}
-			return nil
-		}, at, int64(someBlocks))
+			return at < to && len(list) < limit
+		})
 	}
 	return list, err
 }
 
 // Count tells how many of some events are there.
 func Count(ask conn.Ask, seqs []int64) (n int, err error) {
-	var b block
 	seqs = slices.Sorted(slices.Values(seqs))
-	for _, seq := range seqs {
-		if seq > b.upto {
-			b = block{upto: math.MaxInt64}
-			err = ask("SELECT "+outline+" FROM blocks WHERE upto>=? ORDER BY upto LIMIT 1", func(row []driver.Value) error {
-				b = read(row, nil)
-				return nil
-			}, seq)
-		}
-		if err != nil {
-			return n, err
-		}
-		if b.has(seq) {
-			n++
+	for len(seqs) > 0 && err == nil {
+		at := seqs[0]
+		_, err = table.Outlines(ask, at-1, func(b *pack.Block) bool {
+			for ; len(seqs) > 0 && seqs[0] <= b.Upto; seqs = seqs[1:] {
+				if b.Has(seqs[0]) {
+					n++
+				}
+			}
+			return false
+		})
+		if len(seqs) > 0 && seqs[0] == at {
+			break // no block is left
 		}
 	}
-	return n, nil
+	return n, err
 }
 
 // Keys calls each with the dedupe keys of events after an id, one behind the other,
 // and returns where it ended, after some blocks. What is damaged has none: what
 // repeats it is new.
 func Keys(ask conn.Ask, after int64, each func(seq int64, digest store.Digest, keys []byte)) (last int64, more bool, err error) {
-	last, count := after, 0
-	var room []byte
-	err = ask("SELECT "+columns+" FROM blocks WHERE upto>? ORDER BY upto LIMIT ?", func(row []driver.Value) error {
-		b := read(row, room)
-		count++
-		last, room = b.upto, b.data
-		_ = b.each(func(m mark, stored []byte) error {
+	last = after
+	more, err = table.Next(ask, after, func(b *pack.Block) {
+		last = b.Upto
+		_ = b.Each(func(m pack.Mark, stored []byte) error {
 			seq, digest, keys, err := record.ReadKeys(stored)
-			if err == nil && m.seq > after {
+			if err == nil && m.Seq > after {
 				each(seq, digest, keys)
 			}
 			return err
 		})
-		return nil
-	}, after, int64(someBlocks))
-	return last, count == someBlocks, err
+	})
+	return last, more, err
 }

@@ -80,7 +80,7 @@ type Options struct {
 type Filler struct {
 	opts Options
 	conn *conn.Conn
-	rows rows
+	rows collector
 
 	mu sync.Mutex
 	// pages wait or are in the transaction under way.

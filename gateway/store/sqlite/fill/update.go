@@ -5,7 +5,9 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/ended"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 )
 
 const updateDelivery = `UPDATE deliveries SET state=?2, claimed=?3, due=?4, attempt=?5, throttled=?6, first_at=?7,
@@ -17,9 +19,7 @@ outcome='succeeded', process=?4, state_sum=?5 WHERE seq=?1 AND state<=2`
 
 // usualEnd: the first attempt succeeded and there is nothing more to say.
 func usualEnd(d *store.Delivery) bool {
-	a := &d.Last
-	return d.State == store.Succeeded && !d.Gather && d.Attempt == 1 && d.Throttled == 0 && d.RunID == "" && a.Outcome == "succeeded" &&
-		a.Message == "" && a.Output == nil && a.Started.Equal(d.FirstAttemptAt)
+	return ended.Fits(d) && d.RunID == "" && d.Last.Message == "" && d.Last.Output == nil
 }
 
 // update writes one change and tells how many rows it found.
@@ -38,7 +38,7 @@ func changeRow(c *store.Change) []driver.Value {
 	return []driver.Value{
 		c.Delivery.Seq, int64(c.State), c.Claimed, record.Micros(c.Due), int64(c.Attempts), int64(c.Throttled),
 		record.Micros(c.FirstAttemptAt), c.RunID, record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message,
-		optional(a.Output), a.Process,
+		rows.Optional(a.Output), a.Process,
 	}
 }
 

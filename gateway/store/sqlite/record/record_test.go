@@ -125,6 +125,53 @@ func TestStoredCut(t *testing.T) {
 	}
 }
 
+func succeeded() *store.Delivery {
+	d := &store.Delivery{
+		Seq: 1<<60 + 2, EventSeq: 1 << 60, Route: "one", Engine: "e", Workflow: "w", Key: "k", Input: []byte{}, State: store.Succeeded, Attempt: 1,
+		Due: at, FirstAttemptAt: at.Add(time.Second), RunID: "r",
+	}
+	d.Last = store.Attempt{
+		Number: 1, Started: d.FirstAttemptAt, Ended: at.Add(-time.Hour), Outcome: "succeeded", Message: "m", Process: "e/7", Output: []byte("{}"),
+	}
+	return d
+}
+
+// A delivery is what it was, also one whose clock went back or that has no times.
+func TestSucceeded(t *testing.T) {
+	none := &store.Delivery{State: store.Succeeded, Attempt: 1, Last: store.Attempt{Number: 1, Outcome: "succeeded"}}
+	for _, want := range []*store.Delivery{succeeded(), none} {
+		whole := Succeeded(nil, want)
+		got, err := ReadSucceeded(whole)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		for n := range len(whole) {
+			if d, err := ReadSucceeded(whole[:n:n]); err == nil {
+				t.Errorf("%d of %d bytes are %+v", n, len(whole), d)
+			}
+		}
+	}
+}
+
+// Whatever is read, it is what is written of it, and both ways to read it see the same.
+func FuzzSucceeded(f *testing.F) {
+	f.Add(Succeeded(nil, succeeded()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := ReadSucceeded(b)
+		if err != nil {
+			return
+		}
+		route, engine, err := ReadParty(b)
+		if err != nil || string(route) != d.Route || string(engine) != d.Engine {
+			t.Errorf("%q %q, %v of %+v", route, engine, err, d)
+		}
+		again, err := ReadSucceeded(Succeeded(nil, d))
+		if diff := cmp.Diff(d, again); diff != "" || err != nil {
+			t.Errorf("%v (-read +again):\n%s", err, diff)
+		}
+	})
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(page())
 	f.Add([]byte{kindEvent, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})

@@ -16,8 +16,9 @@ import (
 const (
 	every = time.Minute
 	// stepRows bounds the rows that are looked at with one query, while which
-	// SQLite's log cannot begin anew, and deleted in one transaction.
-	stepRows = 8192
+	// SQLite's log cannot begin anew, and deleted in one transaction; stepBlocks
+	// those that hold many.
+	stepRows, stepBlocks = 8192, 64
 )
 
 // Rounds is retention over an open store.
@@ -53,8 +54,9 @@ func (r *Rounds) Run(ctx context.Context) {
 // expiry is one kind of thing that leaves by retention.
 type expiry struct {
 	keep time.Duration
-	// table and its key.
+	// table and its key, which is an id or a rowid; step is how many of its rows.
 	table, key string
+	step       int
 	// old tells of a row whether it is past its time ?1 (Unix microseconds).
 	// Whoever deletes asks again: a person may have retried it meanwhile.
 	old string
@@ -73,7 +75,7 @@ coalesce((SELECT max(seq) FROM deliveries),0), coalesce((SELECT value FROM marks
 func (r *Rounds) expiries() []expiry {
 	ended := func(keep time.Duration, states string) expiry {
 		return expiry{
-			keep: keep, table: "deliveries", key: "seq",
+			keep: keep, table: "deliveries", key: "seq", step: stepRows,
 			old:   "seq<" + before + " AND state IN (" + states + ") AND ended<?1",
 			after: []string{"DELETE FROM attempts WHERE delivery>?2 AND delivery<=?3 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE seq=delivery)"},
 		}
@@ -81,8 +83,9 @@ func (r *Rounds) expiries() []expiry {
 	all := []expiry{
 		ended(r.Keep.Succeeded, "3,6"),
 		ended(r.Keep.Dead, "4,5"),
+		{keep: r.Keep.Succeeded, table: "ended", key: "upto", step: stepBlocks, old: "upto<" + before + " AND ended<?1"},
 		// Those of routes that start something go before; see fill.
-		{keep: store.MaxWindow, table: "starts", key: "rowid", old: "at<?1"},
+		{keep: store.MaxWindow, table: "starts", key: "rowid", step: stepRows, old: "at<?1"},
 	}
 	return slices.DeleteFunc(all, func(x expiry) bool { return x.keep <= 0 })
 }
@@ -115,11 +118,11 @@ func (r *Rounds) Round(ctx context.Context, now time.Time) error {
 // the key is an id: there the first step that finds only such is the last.
 func (r *Rounds) expire(ctx context.Context, x expiry, time int64) error {
 	bound := ""
-	if x.key == "seq" {
-		bound = " AND seq<" + before
+	if x.key != "rowid" {
+		bound = " AND " + x.key + "<" + before
 	}
 	look := fmt.Sprintf("SELECT max(k), sum(old) FROM (SELECT %[1]s AS k, %[2]s AS old FROM %[3]s WHERE %[1]s>?2%[4]s ORDER BY %[1]s LIMIT %[5]d)",
-		x.key, x.old, x.table, bound, stepRows)
+		x.key, x.old, x.table, bound, x.step)
 	for from := int64(0); ; {
 		to, old := from, int64(0)
 		err := r.Read(ctx, look, []any{time, from}, func(row []driver.Value) error {

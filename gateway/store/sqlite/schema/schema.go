@@ -9,6 +9,7 @@ import (
 
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/ended"
 )
 
 // migration is SQL, and what has to be done after it that SQL cannot.
@@ -167,6 +168,9 @@ CREATE TABLE key_blocks (
 )`},
 	// Events in blocks, where a row for each event was.
 	{sql: blocks.Table, then: eventsIntoBlocks},
+	// Deliveries that ended well before they came here, in blocks. Older ones stay
+	// in their rows.
+	{sql: ended.Table},
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.

@@ -22,6 +22,9 @@ const oldRows = `INSERT INTO events (seq,id,source,type,subject,time,content_typ
 (100,'a','/s','t','',7,'','',x'','r',0,1,x'00000000000000000000000000000001',x''),
 (200,'b~replay-1','/s','t','u',7,'text/plain','{"headers":{"h":"1"},"query":{"q":"2"},"extensions":{"x":"3"}}',x'00ff','r',3,0,x'00000000000000000000000000000002',x'30313233343536373839616263646566')`
 
+// rowsUpTo is the last version whose events were rows.
+const rowsUpTo = 10
+
 func checkEvents(t *testing.T, c *conn.Conn) {
 	t.Helper()
 	at := time.UnixMicro(7).UTC()
@@ -54,7 +57,7 @@ func TestDamagedIsNotMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := migrate(c, migrations[:len(migrations)-1]); err != nil {
+	if err := migrate(c, migrations[:rowsUpTo]); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Script(oldRows + ";UPDATE events SET sum=1 WHERE seq=200"); err != nil {
@@ -88,7 +91,7 @@ func TestMigrate(t *testing.T) {
 		if _, err := c.Exec("INSERT INTO schedules (name,spec,slot) VALUES ('nightly','30 2 * * *',7)"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Exec(oldRows); version < len(migrations) && err != nil {
+		if _, err := c.Exec(oldRows); version <= rowsUpTo && err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // the second time there is nothing to do
@@ -110,7 +113,7 @@ func TestMigrate(t *testing.T) {
 		if err != nil || kept != 1 {
 			t.Errorf("from version %d: %d of 1 rows kept: %v", version, kept, err)
 		}
-		if version < len(migrations) {
+		if version <= rowsUpTo {
 			checkEvents(t, c)
 		}
 	}

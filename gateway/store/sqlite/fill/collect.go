@@ -1,33 +1,25 @@
 package fill
 
 import (
-	"database/sql/driver"
 	"sort"
 
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/ended"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 )
 
-var (
-	insertDeliveries = conn.NewBulk(`INSERT INTO deliveries
-(seq,event,route,engine,workflow,input,key,state,claimed,due,
-attempt,throttled,first_at,run_id,started,ended,outcome,message,output,process,sum,state_sum,gather) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
-	// insertSucceeded is insertDeliveries for the usual end, of which most is
-	// always the same: to bind a value costs as much as to store it.
-	insertSucceeded = conn.NewBulk(`INSERT INTO deliveries
-(seq,event,route,engine,workflow,input,key,due,first_at,started,ended,process,sum,state_sum,
-state,claimed,attempt,throttled,run_id,outcome,message,output) VALUES `, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,3,0,1,0,'','succeeded','',NULL)")
-	insertAttempts = conn.NewBulk(`INSERT OR REPLACE INTO attempts
+var insertAttempts = conn.NewBulk(`INSERT OR REPLACE INTO attempts
 (delivery,number,started,ended,outcome,message,process) VALUES `, "(?,?,?,?,?,?,?)")
-)
 
-// rows collects the new rows of a transaction. Deliveries stay open to changes
+// collector collects the new rows of a transaction. Deliveries stay open to changes
 // until they are flushed.
-type rows struct {
+type collector struct {
 	events     blocks.Writer
-	values     []driver.Value
+	ended      ended.Writer
+	others     rows.Inserter
 	sums       record.Summer
 	deliveries []store.Delivery
 	// sources that the table has.
@@ -35,19 +27,21 @@ type rows struct {
 }
 
 // reset forgets a transaction that failed.
-func (r *rows) reset() {
+func (r *collector) reset() {
 	r.sources = nil
 	r.clear()
 }
 
-func (r *rows) clear() {
+func (r *collector) clear() {
 	r.events.Reset()
+	r.ended.Reset()
+	r.others.Reset()
 	clear(r.deliveries)
 	r.deliveries = r.deliveries[:0]
 }
 
 // page applies a page and tells how many of its changes ended nothing.
-func (r *rows) page(c *conn.Conn, p *record.Page) (vain int64, err error) {
+func (r *collector) page(c *conn.Conn, p *record.Page) (vain int64, err error) {
 	for i := range p.Events {
 		if err := r.event(c, &p.Events[i]); err != nil {
 			return 0, err
@@ -75,7 +69,7 @@ func (r *rows) page(c *conn.Conn, p *record.Page) (vain int64, err error) {
 	return vain, nil
 }
 
-func (r *rows) event(c *conn.Conn, e *record.Event) error {
+func (r *collector) event(c *conn.Conn, e *record.Event) error {
 	if err := r.events.Add(c, e); err != nil {
 		return err
 	}
@@ -110,44 +104,27 @@ func putStart(c *conn.Conn, s *store.Start) error {
 }
 
 // flush writes the rows collected so far.
-func (r *rows) flush(c *conn.Conn) error {
+func (r *collector) flush(c *conn.Conn) error {
 	if err := r.events.Flush(c); err != nil {
 		return err
 	}
-	err := r.insert(c, insertSucceeded, true, r.appendSucceeded)
-	if err == nil {
-		err = r.insert(c, insertDeliveries, false, r.appendDelivery)
-	}
-	r.clear()
-	return err
-}
-
-// insert writes the deliveries that ended in the usual way, or the others.
-func (r *rows) insert(c *conn.Conn, into *conn.Bulk, usual bool, row func([]driver.Value, *store.Delivery) []driver.Value) error {
-	r.values = r.values[:0]
+	defer r.clear()
 	for i := range r.deliveries {
-		if d := &r.deliveries[i]; usualEnd(d) == usual {
-			r.values = row(r.values, d)
+		d := &r.deliveries[i]
+		if !ended.Fits(d) {
+			r.others.Add(d)
+		} else if err := r.ended.Add(c, d); err != nil {
+			return err
 		}
 	}
-	defer clear(r.values)
-	return into.Exec(c, r.values)
-}
-
-func (r *rows) appendSucceeded(vals []driver.Value, d *store.Delivery) []driver.Value {
-	return append(vals, d.Seq, d.EventSeq, d.Route, d.Engine, d.Workflow, optional(d.Input), d.Key, record.Micros(d.Due),
-		record.Micros(d.FirstAttemptAt), record.Micros(d.Last.Started), record.Micros(d.Last.Ended), d.Last.Process, r.sums.Fixed(d), r.sums.State(d))
-}
-
-func (r *rows) appendDelivery(vals []driver.Value, d *store.Delivery) []driver.Value {
-	a := &d.Last
-	return append(vals, d.Seq, d.EventSeq, d.Route, d.Engine, d.Workflow, optional(d.Input), d.Key, int64(d.State), d.Claimed,
-		record.Micros(d.Due), int64(d.Attempt), int64(d.Throttled), record.Micros(d.FirstAttemptAt), d.RunID,
-		record.Micros(a.Started), record.Micros(a.Ended), a.Outcome, a.Message, optional(a.Output), a.Process, r.sums.Fixed(d), r.sums.State(d), d.Gather)
+	if err := r.ended.Flush(c); err != nil {
+		return err
+	}
+	return r.others.Flush(c)
 }
 
 // collected finds a delivery that has not been flushed.
-func (r *rows) collected(seq int64) *store.Delivery {
+func (r *collector) collected(seq int64) *store.Delivery {
 	i := sort.Search(len(r.deliveries), func(i int) bool { return r.deliveries[i].Seq >= seq })
 	if i < len(r.deliveries) && r.deliveries[i].Seq == seq {
 		return &r.deliveries[i]
@@ -156,7 +133,7 @@ func (r *rows) collected(seq int64) *store.Delivery {
 }
 
 // change applies a change and tells whether its delivery was open.
-func (r *rows) change(c *conn.Conn, ch *store.Change) (found bool, err error) {
+func (r *collector) change(c *conn.Conn, ch *store.Change) (found bool, err error) {
 	if ch.AttemptEnded && ch.State.Open() {
 		if err := insertAttempts.Exec(c, attemptRow(ch)); err != nil {
 			return false, err
@@ -177,11 +154,4 @@ func (r *rows) change(c *conn.Conn, ch *store.Change) (found bool, err error) {
 func settle(d *store.Delivery, c *store.Change) {
 	d.State, d.Claimed, d.Due, d.RunID = c.State, c.Claimed, c.Due, c.RunID
 	d.Attempt, d.Throttled, d.FirstAttemptAt, d.Last = c.Attempts, c.Throttled, c.FirstAttemptAt, c.Attempt
-}
-
-func optional(b []byte) driver.Value {
-	if b == nil {
-		return nil
-	}
-	return b
 }
