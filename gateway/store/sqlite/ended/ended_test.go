@@ -159,9 +159,9 @@ func (h *table) check() {
 // Whatever happens, what is in the blocks is what is in a list that it happened to,
 // too.
 func TestAsAList(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		h := open(t, seed)
-		for range 25 {
+		for range 20 {
 			if h.rnd.IntN(3) > 0 || len(h.list) == 0 {
 				h.add(1 + h.rnd.IntN(60))
 			} else {
