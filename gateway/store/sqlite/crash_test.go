@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -164,4 +165,31 @@ func checkRecovered(t *testing.T, s *Store, acknowledged []int64) {
 			t.Errorf("open %d, counted %d", open, row[0])
 		}
 	})
+}
+
+// Processes that are killed soon leave no more of SQLite's log than one does: the next
+// start would read all of it.
+func TestLogOfCrashes(t *testing.T) {
+	dir, random, n := t.TempDir(), rand.NewChaCha8([32]byte{}), int64(0)
+	for range 8 {
+		s, shut := start(t, Options{Dir: dir})
+		for range 80 {
+			body := make([]byte, 64<<10)
+			_, _ = random.Read(body)
+			if _, err := s.Append(context.Background(), benchEntry(n, body)); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if err := s.fill.Wait(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		killed := t.TempDir()
+		copyFiles(t, dir, killed, "gateway.db", "gateway.db-wal", "journal-*")
+		shut()
+		dir = killed
+	}
+	if size := fileSize(filepath.Join(dir, fileName+"-wal")); size > 20<<20 {
+		t.Errorf("%d MiB after 8 times 5", size>>20)
+	}
 }

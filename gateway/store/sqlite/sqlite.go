@@ -216,6 +216,8 @@ func (s *Store) filling() fill.Options {
 		Release: func(number uint64) error { return s.journal.Release(number) },
 		Vain:    func(n int64) { s.open.Add(n) },
 		Fail:    s.fail,
+		// What processes that were killed have left there is read at every start.
+		Unmoved: fileSize(s.path + "-wal"),
 	}
 }
 

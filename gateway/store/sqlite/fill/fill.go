@@ -65,7 +65,7 @@ type Task struct {
 	err  error
 }
 
-// Options of a Filler. All must be set.
+// Options of a Filler. All functions must be set.
 type Options struct {
 	// Release is told up to which number the tables will keep the pages
 	// whatever happens.
@@ -74,6 +74,8 @@ type Options struct {
 	Vain func(n int64)
 	// Fail is told of an error that no repetition can help.
 	Fail func(error) error
+	// Unmoved is how large SQLite's log is already, in bytes.
+	Unmoved int64
 }
 
 // Filler is what fills. Its methods are for everybody; Add for the writer.
@@ -100,7 +102,7 @@ type Filler struct {
 	wake     chan struct{}
 	sealed   time.Time
 	unsealed uint64 // the newest number applied since
-	unmoved  int    // bytes written since the last checkpoint
+	unmoved  int64  // bytes written since the last checkpoint
 }
 
 // mark is the name of the number up to which the tables are filled.
@@ -108,7 +110,7 @@ const mark = "journal"
 
 // New makes a Filler over the connection, which is its own from now on.
 func New(c *conn.Conn, o Options) (*Filler, error) {
-	f := &Filler{opts: o, conn: c, moved: make(chan struct{}), wake: make(chan struct{}, 1), sealed: time.Now()}
+	f := &Filler{opts: o, conn: c, moved: make(chan struct{}), wake: make(chan struct{}, 1), sealed: time.Now(), unmoved: o.Unmoved}
 	return f, c.Query("SELECT value FROM marks WHERE name=?", func(row []driver.Value) error {
 		f.unsealed = uint64(row[0].(int64))
 		return nil

@@ -213,7 +213,7 @@ const checkpointBytes = 8 << 20
 
 func (f *Filler) checkpoint(batches []*Batch) error {
 	for _, b := range batches {
-		f.unmoved += b.bytes
+		f.unmoved += int64(b.bytes)
 	}
 	if f.unmoved < checkpointBytes {
 		return nil
