@@ -18,16 +18,22 @@ type Note struct {
 	At                              int64 // Unix, nanoseconds
 }
 
-// Read reads what engines wrote, oldest first. A last line without an end was
-// cut off with its engine.
+// beginning of every note: its fields are in the order of their names.
+var beginning = []byte(`{"at":`)
+
+// Read reads what engines wrote, oldest first. A note without an end was cut off with
+// its engine, which then told nobody of that run; the next engine's follows it.
 func Read(path string) (notes []Note, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	for line := range bytes.Lines(text) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
 		var n Note
-		if err := json.Unmarshal(line, &n); err != nil {
+		if err := json.Unmarshal(line[max(0, bytes.LastIndex(line, beginning)):], &n); err != nil {
 			return nil, fmt.Errorf("journal: %w: %q", err, line)
 		}
 		notes = append(notes, n)
