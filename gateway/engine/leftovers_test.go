@@ -142,8 +142,14 @@ func (b *bench) held(t *testing.T) (h held) {
 // heldIs waits until no more is held than before.
 func (b *bench) heldIs(t *testing.T, before held) {
 	t.Helper()
+	var g, f int
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d goroutines and %d files, %d and %d before", g, f, before.goroutines, before.files)
+		}
+	}()
 	eventually(t, "goroutines and files are as before", func() bool {
-		g, f := settled(t)
+		g, f = settled(t)
 		return g <= before.goroutines+2 && f <= before.files
 	})
 	if grown := b.held(t).memory - before.memory; grown > 4<<20 {
@@ -169,6 +175,7 @@ func (b *bench) only(n int) {
 func TestFailedStartsLeaveNothingBehind(t *testing.T) {
 	b := newBench(t, nil)
 	e := b.acquire(spec(t, "ok"))
+	waitReady(t, e) // or what it holds is not counted before
 	b.failEach()
 	before := b.held(t)
 	for range times(t, manyTimes/4) {
