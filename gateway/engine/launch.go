@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -37,7 +38,35 @@ type launch struct {
 	timing timing
 	runner *process.Runner
 	client *plugin.Client
+	conns  conns
 	began  time.Time
+}
+
+// conns are the connections that go-plugin made. One whose first stream it could not
+// open, as the process was gone by then, it leaves open, and trying for ever.
+type conns struct {
+	mu   sync.Mutex
+	list []*grpc.ClientConn
+}
+
+// stream notes on which connection a stream is opened.
+func (c *conns) stream(ctx context.Context, desc *grpc.StreamDesc, on *grpc.ClientConn, method string,
+	open grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	c.mu.Lock()
+	if !slices.Contains(c.list, on) {
+		c.list = append(c.list, on)
+	}
+	c.mu.Unlock()
+	return open(ctx, desc, on, method, opts...)
+}
+
+func (c *conns) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.list {
+		_ = conn.Close() // it may be closed already
+	}
 }
 
 // start makes a session: process, handshake, description, configuration and
@@ -174,6 +203,7 @@ func (l *launch) dialOptions() []grpc.DialOption {
 		grpc.WithReadBufferSize(buffer),
 		grpc.WithWriteBufferSize(buffer),
 		grpc.WithDisableServiceConfig(),
+		grpc.WithStreamInterceptor(l.conns.stream),
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallSendMsgSize(limit(l.spec.MaxMessage+1<<20)),
 			// More than an engine may send: one that sends too much fails its
@@ -216,6 +246,7 @@ func (l *launch) abandon() {
 	go func() {
 		defer close(done)
 		l.client.Kill()
+		l.conns.close()
 		if p := l.runner.Process(); p != nil {
 			<-p.Done()
 		}

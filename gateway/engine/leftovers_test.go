@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -146,6 +147,7 @@ func (b *bench) heldIs(t *testing.T, before held) {
 	defer func() {
 		if t.Failed() {
 			t.Logf("%d goroutines and %d files, %d and %d before", g, f, before.goroutines, before.files)
+			_ = pprof.Lookup("goroutine").WriteTo(t.Output(), 1)
 		}
 	}()
 	eventually(t, "goroutines and files are as before", func() bool {
