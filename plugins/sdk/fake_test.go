@@ -8,7 +8,10 @@ import (
 	"testing/synctest"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/event-gateway/gateway/plugins/sdk/internal/command"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -26,15 +29,21 @@ type fakeStream struct {
 
 func (f *fakeStream) Context() context.Context { return f.ctx }
 
-func (f *fakeStream) Recv() (*enginev1.RunRequest, error) {
+func (f *fakeStream) Recv() (*enginev1.RunRequest, error) { panic("not used") }
+
+func (f *fakeStream) RecvMsg(into any) error {
 	select {
 	case m, ok := <-f.in:
 		if !ok {
-			return nil, io.EOF
+			return io.EOF
 		}
-		return m, nil
+		wire, err := proto.Marshal(m)
+		if err != nil {
+			return err
+		}
+		return command.NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(wire)}, into)
 	case <-f.ctx.Done():
-		return nil, f.ctx.Err()
+		return f.ctx.Err()
 	}
 }
 

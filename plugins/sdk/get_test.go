@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/event-gateway/gateway/plugins/sdk/internal/command"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -134,7 +135,7 @@ func TestCommandsBeforeTheOldStreamsEnd(t *testing.T) {
 					first := newFakeStream()
 					defer first.cancel()
 					old := s.runs.open(first)
-					s.handle(old, &enginev1.Command{Command: &enginev1.Command_Start{Start: &enginev1.Start{Key: "k"}}})
+					s.handle(old, &command.Command{Start: command.Start{Key: "k"}})
 					synctest.Wait()
 					if known {
 						first.cancel()

@@ -213,7 +213,7 @@ func TestLateStart(t *testing.T) {
 		here.start("k")
 		gone.cancel()
 		st := newStream(gone)
-		s.runs.start(st, newRun(&enginev1.Start{Key: "k"}), s.run)
+		s.runs.start(st, &run{request: Request{Key: "k"}}, s.run)
 		s.runs.end(st)
 		close(g.open)
 		want(t, here.heard(), "k accepted run-1", "k succeeded 1")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/event-gateway/gateway/plugins/sdk/internal/command"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -14,8 +15,9 @@ import (
 func (s *service) Run(out enginev1.EngineService_RunServer) error {
 	st := s.runs.open(out)
 	defer s.runs.end(st)
+	var m command.Message
 	for {
-		m, err := out.Recv()
+		err := out.RecvMsg(&m)
 		if errors.Is(err, io.EOF) {
 			st.wait(out.Context())
 			return nil
@@ -23,16 +25,19 @@ func (s *service) Run(out enginev1.EngineService_RunServer) error {
 		if err != nil {
 			return nil // the status of a stream that nobody reads
 		}
-		for _, command := range m.Commands {
-			s.handle(st, command)
+		for i := range m.Commands {
+			s.handle(st, &m.Commands[i])
 		}
+		clear(m.Commands) // an engine without work keeps no bodies
 	}
 }
 
-func (s *service) handle(st *stream, m *enginev1.Command) {
-	switch m := m.Command.(type) {
-	case *enginev1.Command_Start:
-		s.runs.start(st, newRun(m.Start), s.run)
+func (s *service) handle(st *stream, c *command.Command) {
+	if c.Other == nil {
+		s.runs.start(st, newRun(&c.Start), s.run)
+		return
+	}
+	switch m := c.Other.Command.(type) {
 	case *enginev1.Command_Cancel:
 		cause := "cancelled by the gateway"
 		if m.Cancel.Reason != "" {
@@ -46,43 +51,19 @@ func (s *service) handle(st *stream, m *enginev1.Command) {
 	}
 }
 
-func newRun(m *enginev1.Start) *run {
-	r := &run{request: Request{
-		Key:      m.Key,
-		Workflow: m.Workflow,
-		Attempt:  int(m.Attempt),
-		Input:    m.Input,
+func newRun(m *command.Start) *run {
+	e := &m.Event
+	return &run{request: Request{
+		Key:            m.Key,
+		Workflow:       m.Workflow,
+		Attempt:        m.Attempt,
+		Deadline:       m.Deadline,
+		FirstAttemptAt: m.FirstAttemptAt,
+		Event: Event{ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject, Time: e.Time,
+			ContentType: e.ContentType, Headers: e.Headers, Query: e.Query, Extensions: e.Extensions,
+			Body: e.Body, data: e.Data},
+		Input: m.Input,
 	}}
-	if m.Deadline != nil {
-		r.request.Deadline = m.Deadline.AsTime()
-	}
-	if m.FirstAttemptAt != nil {
-		r.request.FirstAttemptAt = m.FirstAttemptAt.AsTime()
-	}
-	if m.Event != nil {
-		fillEvent(&r.request.Event, m.Event)
-	}
-	return r
-}
-
-func fillEvent(e *Event, m *enginev1.Event) {
-	e.ID, e.Source, e.Type, e.Subject = m.Id, m.Source, m.Type, m.Subject
-	e.ContentType, e.Body, e.data = m.Datacontenttype, m.Body, m.Data
-	e.Headers, e.Query, e.Extensions = attributes(m.Headers), attributes(m.Query), attributes(m.Extensions)
-	if m.Time != nil {
-		e.Time = m.Time.AsTime()
-	}
-}
-
-func attributes(list []*enginev1.Attribute) map[string]string {
-	if len(list) == 0 {
-		return nil
-	}
-	out := make(map[string]string, len(list))
-	for _, a := range list {
-		out[a.GetName()] = a.GetValue()
-	}
-	return out
 }
 
 func answeredRun(m *enginev1.Answer) *run {

@@ -3,8 +3,6 @@ package link
 import (
 	"reflect"
 	"testing"
-
-	"github.com/event-gateway/gateway/gateway/event"
 )
 
 func newCalls() *calls { return &calls{byKey: make(map[string]*call)} }
@@ -109,14 +107,14 @@ func TestOutboxIsBounded(t *testing.T) {
 	t.Parallel()
 	o := newOutbox()
 	for range maxOutbox {
-		if err := o.put(queued{command: cancelMessage("k", "")}, false); err != nil {
+		if err := o.put(queued{other: cancelMessage("k", "")}, false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := o.put(queued{command: cancelMessage("k", "")}, false); err != ErrBusy {
+	if err := o.put(queued{other: cancelMessage("k", "")}, false); err != ErrBusy {
 		t.Errorf("a full queue says %v", err)
 	}
-	if err := o.put(queued{command: cancelMessage("k", "")}, true); err != nil {
+	if err := o.put(queued{other: cancelMessage("k", "")}, true); err != nil {
 		t.Errorf("no place for a cancel: %v", err)
 	}
 	<-o.wake
@@ -124,19 +122,7 @@ func TestOutboxIsBounded(t *testing.T) {
 		t.Errorf("took %d", len(got))
 	}
 	o.close()
-	if err := o.put(queued{command: cancelMessage("k", "")}, true); err != ErrDown {
+	if err := o.put(queued{other: cancelMessage("k", "")}, true); err != ErrDown {
 		t.Errorf("a closed queue says %v", err)
 	}
-}
-
-func FuzzMaxSize(f *testing.F) {
-	f.Add("k", "workflow", []byte("{}"), "header", 3)
-	f.Fuzz(func(t *testing.T, key, workflow string, body []byte, header string, n int) {
-		headers := map[string]string{header: workflow, key: header, "": key}
-		m := startMessage(Call{Key: key, Workflow: workflow, Input: body, Attempt: n,
-			Event: &event.Event{ID: key, ContentType: header, Body: body, Headers: headers, Query: headers}})
-		if size := alone(&m.command); m.maxSize() < size {
-			t.Errorf("the encoded size is %d, at most %d was expected", size, m.maxSize())
-		}
-	})
 }

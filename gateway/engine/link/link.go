@@ -57,18 +57,15 @@ func (l *Link) Forget(key string) { l.calls.remove(key) }
 // Run sends a start. It does not wait; after a nil error exactly one final
 // update is reported, after an error none.
 func (l *Link) Run(c Call, report func(Update)) error {
-	m := startMessage(c)
-	size := m.maxSize()
-	if size > l.maxMessage {
-		size = alone(&m.command)
-	}
+	q := queued{start: newStart(c)}
+	size := q.size()
 	if size > l.maxMessage {
 		return &TooLargeError{Size: size, Max: l.maxMessage}
 	}
 	if err := l.calls.add(c.Key, &call{report: report, size: size}); err != nil {
 		return err
 	}
-	if err := l.outbox.put(queued{&m.command, size}, false); err != nil && l.calls.remove(c.Key) {
+	if err := l.outbox.put(q, false); err != nil && l.calls.remove(c.Key) {
 		return err
 	} // else the stream ended just now, and Lost is reported
 	return nil
@@ -76,18 +73,16 @@ func (l *Link) Run(c Call, report func(Update)) error {
 
 // Cancel asks the engine to end a run. Its final update still follows.
 func (l *Link) Cancel(key, reason string) {
-	m := cancelMessage(key, reason)
-	_ = l.outbox.put(queued{m, alone(m)}, true) // when it is down, the run is Lost anyway
+	_ = l.outbox.put(queued{other: cancelMessage(key, reason)}, true) // when it is down, the run is Lost anyway
 }
 
 // Answer resumes a waiting run with one JSON value.
 func (l *Link) Answer(key string, input []byte) error {
-	m := answerMessage(key, input)
-	size := alone(m)
-	if size > l.maxMessage {
+	q := queued{other: answerMessage(key, input)}
+	if size := q.size(); size > l.maxMessage {
 		return &TooLargeError{Size: size, Max: l.maxMessage}
 	}
-	if err := l.outbox.put(queued{m, size}, false); err != nil {
+	if err := l.outbox.put(q, false); err != nil {
 		return err
 	}
 	l.calls.answered(key)

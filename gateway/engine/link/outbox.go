@@ -18,10 +18,26 @@ type outbox struct {
 	wake   chan struct{} // one token: there is something to take
 }
 
-// queued is a command on its way, and no less than its encoded size.
+// queued is a command on its way: a start, or the encoded message of another.
 type queued struct {
-	command *enginev1.Command
-	size    int64
+	start start
+	other []byte
+}
+
+// size is that of a message with this command only, in bytes.
+func (q *queued) size() int64 {
+	if q.other != nil {
+		return int64(len(q.other))
+	}
+	return int64(q.start.size())
+}
+
+// append adds the command to an encoded message.
+func (q *queued) append(b []byte) []byte {
+	if q.other != nil {
+		return append(b, q.other...)
+	}
+	return q.start.append(b)
 }
 
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
@@ -66,13 +82,28 @@ func (o *outbox) close() {
 	o.mu.Unlock()
 }
 
-// together makes a message of the first commands, and returns the others. The
-// limit is in bytes.
-func together(list []queued, limit int64) (*enginev1.RunRequest, []queued) {
-	n := batch.Cut(len(list), limit, func(i int) int64 { return list[i].size })
-	m := &enginev1.RunRequest{Commands: make([]*enginev1.Command, n)}
+// maxSpare bounds, in bytes, what is kept to encode the next message in.
+const maxSpare = 2 * batch.MaxBytes
+
+// encoder makes messages of commands.
+type encoder struct {
+	spare []byte // to encode in
+}
+
+// message is made of the first commands; rest are the others. The limit is in
+// bytes. Protobuf hands on as it is what it takes for fields of a later version:
+// these are the commands, encoded already. It is to be sent before the next one
+// is made.
+func (e *encoder) message(list []queued, limit int64) (m *enginev1.RunRequest, rest []queued) {
+	n := batch.Cut(len(list), limit, func(i int) int64 { return list[i].size() })
+	b := e.spare[:0]
 	for i := range n {
-		m.Commands[i] = list[i].command
+		b = list[i].append(b)
 	}
+	if e.spare = nil; cap(b) <= maxSpare {
+		e.spare = b
+	}
+	m = &enginev1.RunRequest{}
+	m.ProtoReflect().SetUnknown(b)
 	return m, list[n:]
 }

@@ -49,6 +49,7 @@ func (l *Link) Close() { l.cancel() }
 func (l *Link) send() {
 	limit := min(batch.MaxBytes, l.maxMessage) // what any engine must take
 	var taken []queued
+	var encode encoder
 	var m *enginev1.RunRequest
 	for {
 		select {
@@ -59,7 +60,7 @@ func (l *Link) send() {
 		runtime.Gosched() // those who are about to call come along
 		taken = l.outbox.take(taken)
 		for rest := taken; len(rest) > 0; {
-			m, rest = together(rest, limit)
+			m, rest = encode.message(rest, limit)
 			if l.stream.Send(m) != nil {
 				return // the receiver learns why
 			}
