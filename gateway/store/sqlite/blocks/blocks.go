@@ -34,16 +34,13 @@ func keyless(m pack.Mark) bool { return m.Note }
 
 // Writer puts events into blocks. They come in the order of their ids, and it keeps
 // its room.
-type Writer struct {
-	block pack.Writer
-	room  []byte
-}
+type Writer struct{ block pack.Writer }
 
 // Add keeps an event, with the transaction that writes its block: at the latest with
 // Flush.
 func (w *Writer) Add(c *conn.Conn, e *record.Event) error {
-	w.room = record.Stored(w.room[:0], e)
-	w.block.Add(pack.Mark{Seq: e.Seq, Note: len(e.Keys) == 0}, w.room)
+	m := pack.Mark{Seq: e.Seq, Note: len(e.Keys) == 0}
+	w.block.Make(m, func(b []byte) []byte { return record.Stored(b, e) })
 	w.block.Upto = e.Seq + int64(e.Deliveries)
 	if of, _, is := store.ReplayOf(e.Event.ID); is {
 		if _, err := c.Exec("INSERT INTO replays (seq,of) VALUES (?,?)", e.Seq, of); err != nil {
@@ -71,13 +68,5 @@ func put(c *conn.Conn, verb string, w *pack.Writer) error {
 	return err
 }
 
-// keepRoom bounds the room that is used again.
-const keepRoom = 1 << 20
-
 // Reset forgets what has not been written.
-func (w *Writer) Reset() {
-	w.block.Reset()
-	if cap(w.room) > keepRoom {
-		w.room = nil
-	}
-}
+func (w *Writer) Reset() { w.block.Reset() }

@@ -36,15 +36,13 @@ func Fits(d *store.Delivery) bool {
 // keeps its room.
 type Writer struct {
 	block pack.Writer
-	room  []byte
 	ended int64
 }
 
 // Add keeps a delivery that Fits, with the transaction that writes its block: at the
 // latest with Flush.
 func (w *Writer) Add(c *conn.Conn, d *store.Delivery) error {
-	w.room = record.Succeeded(w.room[:0], d)
-	w.block.Add(pack.Mark{Seq: d.Seq}, w.room)
+	w.block.Make(pack.Mark{Seq: d.Seq}, func(b []byte) []byte { return record.Succeeded(b, d) })
 	w.ended = max(w.ended, record.Micros(d.Last.Ended))
 	if !w.block.Full() {
 		return nil
@@ -62,16 +60,10 @@ func (w *Writer) Flush(c *conn.Conn) error {
 	return err
 }
 
-// keepRoom bounds the room that is used again.
-const keepRoom = 1 << 20
-
 // Reset forgets what has not been written.
 func (w *Writer) Reset() {
 	w.block.Reset()
 	w.ended = 0
-	if cap(w.room) > keepRoom {
-		w.room = nil
-	}
 }
 
 // Remove takes a delivery out of its block.

@@ -132,8 +132,8 @@ func (b *Block) Has(seq int64) bool {
 // Writer puts records into a block. They come in the order of their ids, and it keeps
 // its room.
 type Writer struct {
-	marks                []Mark
-	data, packed, column []byte
+	marks                      []Mark
+	data, packed, column, room []byte
 	// Upto of the block: at least the newest id.
 	Upto int64
 }
@@ -147,6 +147,12 @@ func (w *Writer) Add(m Mark, stored []byte) {
 	w.marks = append(w.marks, m)
 	w.data = append(binary.AppendUvarint(w.data, uint64(len(stored))), stored...)
 	w.Upto = max(w.Upto, m.Seq)
+}
+
+// Make adds a record that encode appends to its argument.
+func (w *Writer) Make(m Mark, encode func(b []byte) []byte) {
+	w.room = encode(w.room[:0])
+	w.Add(m, w.room)
 }
 
 // Full tells that it is time to write the block.
@@ -172,6 +178,6 @@ const keepRoom = 1 << 20
 func (w *Writer) Reset() {
 	w.marks, w.data, w.Upto = w.marks[:0], w.data[:0], 0
 	if cap(w.data) > keepRoom {
-		w.data, w.packed = nil, nil
+		w.data, w.packed, w.room = nil, nil, nil
 	}
 }
