@@ -52,7 +52,7 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines
 	{"gateway/engine/process", "", "go.uber.org/zap golang.org/x/sys github.com/hashicorp/go-plugin"},
-	{"gateway/engine/link", "event plugins/sdk/batch plugins/sdk/proto/engine/v1", "google.golang.org/grpc google.golang.org/protobuf"},
+	{"gateway/engine/link", "event plugins/sdk/batch plugins/sdk/message plugins/sdk/proto/engine/v1", "google.golang.org/grpc google.golang.org/protobuf"},
 	{"gateway/engine", "engine/link engine/process plugins/sdk/wire plugins/sdk/proto/engine/v1",
 		"github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf"},
 	{"gateway/intake", "event route store", "go.uber.org/zap"},

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/event-gateway/gateway/plugins/sdk/internal/command"
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -41,13 +41,23 @@ func (f *fakeStream) RecvMsg(into any) error {
 		if err != nil {
 			return err
 		}
-		return command.NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(wire)}, into)
+		return message.NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(wire)}, into)
 	case <-f.ctx.Done():
 		return f.ctx.Err()
 	}
 }
 
-func (f *fakeStream) Send(m *enginev1.RunResponse) error {
+func (f *fakeStream) Send(*enginev1.RunResponse) error { panic("not used") }
+
+func (f *fakeStream) SendMsg(sent any) error {
+	wire, err := message.NewCodec().Marshal(sent)
+	if err != nil {
+		return err
+	}
+	m := &enginev1.RunResponse{}
+	if err := proto.Unmarshal(wire.Materialize(), m); err != nil {
+		return err
+	}
 	f.messages.Add(1)
 	for _, update := range m.Updates {
 		select {

@@ -12,7 +12,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/event-gateway/gateway/plugins/sdk/internal/command"
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -135,7 +135,7 @@ func TestCommandsBeforeTheOldStreamsEnd(t *testing.T) {
 					first := newFakeStream()
 					defer first.cancel()
 					old := s.runs.open(first)
-					s.handle(old, &command.Command{Start: command.Start{Key: "k"}})
+					s.handle(old, &message.Command{Start: message.Start{Key: "k"}})
 					synctest.Wait()
 					if known {
 						first.cancel()

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/event-gateway/gateway/plugins/sdk/internal/command"
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	"github.com/event-gateway/gateway/plugins/sdk/wire"
 )
 
@@ -91,7 +91,7 @@ const window = 1 << 20
 
 func serverOptions(limit int) []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ForceServerCodecV2(command.NewCodec()),
+		grpc.ForceServerCodecV2(message.NewCodec()),
 		grpc.MaxRecvMsgSize(limit + wire.MessageOverhead),
 		grpc.MaxSendMsgSize(limit + wire.MessageOverhead),
 		grpc.InitialWindowSize(window),

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/event-gateway/gateway/plugins/sdk/internal/command"
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -15,7 +15,7 @@ import (
 func (s *service) Run(out enginev1.EngineService_RunServer) error {
 	st := s.runs.open(out)
 	defer s.runs.end(st)
-	var m command.Message
+	var m message.Commands
 	for {
 		err := out.RecvMsg(&m)
 		if errors.Is(err, io.EOF) {
@@ -25,14 +25,14 @@ func (s *service) Run(out enginev1.EngineService_RunServer) error {
 		if err != nil {
 			return nil // the status of a stream that nobody reads
 		}
-		for i := range m.Commands {
-			s.handle(st, &m.Commands[i])
+		for i := range m {
+			s.handle(st, &m[i])
 		}
-		clear(m.Commands) // an engine without work keeps no bodies
+		clear(m) // an engine without work keeps no bodies
 	}
 }
 
-func (s *service) handle(st *stream, c *command.Command) {
+func (s *service) handle(st *stream, c *message.Command) {
 	if c.Other == nil {
 		s.runs.start(st, newRun(&c.Start), s.run)
 		return
@@ -51,7 +51,7 @@ func (s *service) handle(st *stream, c *command.Command) {
 	}
 }
 
-func newRun(m *command.Start) *run {
+func newRun(m *message.Start) *run {
 	e := &m.Event
 	return &run{request: Request{
 		Key:            m.Key,

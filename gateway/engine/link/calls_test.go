@@ -3,6 +3,8 @@ package link
 import (
 	"reflect"
 	"testing"
+
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 )
 
 func newCalls() *calls { return &calls{byKey: make(map[string]*call)} }
@@ -107,14 +109,14 @@ func TestOutboxIsBounded(t *testing.T) {
 	t.Parallel()
 	o := newOutbox()
 	for range maxOutbox {
-		if err := o.put(queued{other: cancelMessage("k", "")}, false); err != nil {
+		if err := o.put(queued{other: message.Cancel("k", "")}, false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := o.put(queued{other: cancelMessage("k", "")}, false); err != ErrBusy {
+	if err := o.put(queued{other: message.Cancel("k", "")}, false); err != ErrBusy {
 		t.Errorf("a full queue says %v", err)
 	}
-	if err := o.put(queued{other: cancelMessage("k", "")}, true); err != nil {
+	if err := o.put(queued{other: message.Cancel("k", "")}, true); err != nil {
 		t.Errorf("no place for a cancel: %v", err)
 	}
 	<-o.wake
@@ -122,7 +124,7 @@ func TestOutboxIsBounded(t *testing.T) {
 		t.Errorf("took %d", len(got))
 	}
 	o.close()
-	if err := o.put(queued{other: cancelMessage("k", "")}, true); err != ErrDown {
+	if err := o.put(queued{other: message.Cancel("k", "")}, true); err != ErrDown {
 		t.Errorf("a closed queue says %v", err)
 	}
 }

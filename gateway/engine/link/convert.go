@@ -3,8 +3,20 @@ package link
 import (
 	"strconv"
 
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
+
+func startOf(c Call) message.Start {
+	s := message.Start{Key: c.Key, Workflow: c.Workflow, Input: c.Input, Attempt: c.Attempt,
+		Deadline: c.Deadline, FirstAttemptAt: c.FirstAttemptAt}
+	if e := c.Event; e != nil {
+		s.Event = message.Event{ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject, Time: e.Time,
+			ContentType: e.ContentType, Body: e.Body, Data: e.JSON(),
+			Headers: e.Headers, Query: e.Query, Extensions: e.Extensions}
+	}
+	return s
+}
 
 // updateOf reads what an engine says about a run; ok is false for an update
 // that this version does not know, which an addition to the contract may be.

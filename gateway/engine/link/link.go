@@ -6,11 +6,13 @@ package link
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -57,12 +59,11 @@ func (l *Link) Forget(key string) { l.calls.remove(key) }
 // Run sends a start. It does not wait; after a nil error exactly one final
 // update is reported, after an error none.
 func (l *Link) Run(c Call, report func(Update)) error {
-	q := queued{start: newStart(c)}
-	size := q.size()
-	if size > l.maxMessage {
-		return &TooLargeError{Size: size, Max: l.maxMessage}
+	q := queued{start: startOf(c)}
+	if q.size = int64(q.start.Size()); q.size > l.maxMessage {
+		return &TooLargeError{Size: q.size, Max: l.maxMessage}
 	}
-	if err := l.calls.add(c.Key, &call{report: report, size: size}); err != nil {
+	if err := l.calls.add(c.Key, &call{report: report, size: q.size}); err != nil {
 		return err
 	}
 	if err := l.outbox.put(q, false); err != nil && l.calls.remove(c.Key) {
@@ -73,16 +74,18 @@ func (l *Link) Run(c Call, report func(Update)) error {
 
 // Cancel asks the engine to end a run. Its final update still follows.
 func (l *Link) Cancel(key, reason string) {
-	_ = l.outbox.put(queued{other: cancelMessage(key, reason)}, true) // when it is down, the run is Lost anyway
+	m := message.Cancel(key, strings.ToValidUTF8(reason, "\uFFFD"))
+	_ = l.outbox.put(queued{other: m, size: int64(len(m))}, true) // when it is down, the run is Lost anyway
 }
 
 // Answer resumes a waiting run with one JSON value.
 func (l *Link) Answer(key string, input []byte) error {
-	q := queued{other: answerMessage(key, input)}
-	if size := q.size(); size > l.maxMessage {
+	m := message.Answer(key, input)
+	size := int64(len(m))
+	if size > l.maxMessage {
 		return &TooLargeError{Size: size, Max: l.maxMessage}
 	}
-	if err := l.outbox.put(q, false); err != nil {
+	if err := l.outbox.put(queued{other: m, size: size}, false); err != nil {
 		return err
 	}
 	l.calls.answered(key)

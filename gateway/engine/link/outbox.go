@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"github.com/event-gateway/gateway/plugins/sdk/batch"
-	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 )
 
 // maxOutbox bounds the starts and answers that wait to be sent.
@@ -18,26 +18,11 @@ type outbox struct {
 	wake   chan struct{} // one token: there is something to take
 }
 
-// queued is a command on its way: a start, or the encoded message of another.
+// queued is a command on its way: a start, or the message of another.
 type queued struct {
-	start start
-	other []byte
-}
-
-// size is that of a message with this command only, in bytes.
-func (q *queued) size() int64 {
-	if q.other != nil {
-		return int64(len(q.other))
-	}
-	return int64(q.start.size())
-}
-
-// append adds the command to an encoded message.
-func (q *queued) append(b []byte) []byte {
-	if q.other != nil {
-		return append(b, q.other...)
-	}
-	return q.start.append(b)
+	start message.Start
+	other message.Encoded
+	size  int64 // of a message with this command only, in bytes
 }
 
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
@@ -87,23 +72,23 @@ const maxSpare = 2 * batch.MaxBytes
 
 // encoder makes messages of commands.
 type encoder struct {
-	spare []byte // to encode in
+	spare message.Encoded // to encode in
 }
 
-// message is made of the first commands; rest are the others. The limit is in
-// bytes. Protobuf hands on as it is what it takes for fields of a later version:
-// these are the commands, encoded already. It is to be sent before the next one
-// is made.
-func (e *encoder) message(list []queued, limit int64) (m *enginev1.RunRequest, rest []queued) {
-	n := batch.Cut(len(list), limit, func(i int) int64 { return list[i].size() })
-	b := e.spare[:0]
+// together makes a message of the first commands; rest are the others. The limit is
+// in bytes. It is to be sent before the next one is made.
+func (e *encoder) together(list []queued, limit int64) (m message.Encoded, rest []queued) {
+	n := batch.Cut(len(list), limit, func(i int) int64 { return list[i].size })
+	m = e.spare[:0]
 	for i := range n {
-		b = list[i].append(b)
+		if q := &list[i]; q.other != nil {
+			m = append(m, q.other...)
+		} else {
+			m = q.start.Append(m)
+		}
 	}
-	if e.spare = nil; cap(b) <= maxSpare {
-		e.spare = b
+	if e.spare = nil; cap(m) <= maxSpare {
+		e.spare = m
 	}
-	m = &enginev1.RunRequest{}
-	m.ProtoReflect().SetUnknown(b)
 	return m, list[n:]
 }

@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"runtime"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
 	"github.com/event-gateway/gateway/plugins/sdk/batch"
-	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 )
 
 // Open opens the stream that carries all runs.
 func (l *Link) Open() error {
 	ctx, cancel := context.WithCancel(context.Background()) // until Close
-	stream, err := l.rpc.Run(ctx)
+	stream, err := l.rpc.Run(ctx, grpc.ForceCodecV2(message.NewCodec()))
 	if err != nil {
 		cancel()
 		return fmt.Errorf("run: %w", err)
@@ -50,7 +51,7 @@ func (l *Link) send() {
 	limit := min(batch.MaxBytes, l.maxMessage) // what any engine must take
 	var taken []queued
 	var encode encoder
-	var m *enginev1.RunRequest
+	var m message.Encoded
 	for {
 		select {
 		case <-l.outbox.wake:
@@ -60,8 +61,8 @@ func (l *Link) send() {
 		runtime.Gosched() // those who are about to call come along
 		taken = l.outbox.take(taken)
 		for rest := taken; len(rest) > 0; {
-			m, rest = encode.message(rest, limit)
-			if l.stream.Send(m) != nil {
+			m, rest = encode.together(rest, limit)
+			if l.stream.SendMsg(m) != nil {
 				return // the receiver learns why
 			}
 		}
@@ -71,27 +72,32 @@ func (l *Link) send() {
 // receive carries updates from the stream to the calls until it ends.
 func (l *Link) receive() {
 	defer close(l.broken)
-	var m enginev1.RunResponse // used again: what is read from it is not
+	var m message.Updates
 	for {
 		if l.err = l.stream.RecvMsg(&m); l.err != nil {
 			return
 		}
-		for _, update := range m.Updates {
-			l.hear(update)
+		for i := range m {
+			l.hear(&m[i])
 		}
+		clear(m) // whoever waits for more keeps no outputs
 	}
 }
 
-func (l *Link) hear(m *enginev1.RunUpdate) {
-	u, ok := updateOf(m)
-	if !ok {
-		return
+func (l *Link) hear(m *message.Update) {
+	key, u := m.Key, Update{Kind: Succeeded, Output: m.Output}
+	if m.Other != nil {
+		var ok bool
+		if u, ok = updateOf(m.Other); !ok {
+			return
+		}
+		key = m.Other.GetKey()
 	}
 	u.Process = l.process
 	if size := int64(len(u.Output) + len(u.Schema)); size > l.maxMessage {
 		u = l.tooMuch(size)
 	}
-	l.calls.deliver(m.GetKey(), u)
+	l.calls.deliver(key, u)
 }
 
 // tooMuch ends a run whose answer nobody should have to keep.

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/event-gateway/gateway/gateway/event"
 	"github.com/event-gateway/gateway/plugins/sdk/batch"
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -23,13 +25,12 @@ type wireless struct {
 	back chan *enginev1.RunResponse
 }
 
-func (w *wireless) Send(sent *enginev1.RunRequest) error {
-	wire, err := proto.Marshal(sent)
-	if err != nil {
-		return err
-	}
+func (w *wireless) Send(*enginev1.RunRequest) error { panic("not used") }
+
+func (w *wireless) SendMsg(sent any) error {
+	encoded, _ := sent.(message.Encoded)
 	m := &enginev1.RunRequest{}
-	if err := proto.Unmarshal(wire, m); err != nil {
+	if err := proto.Unmarshal(encoded, m); err != nil {
 		return err
 	}
 	if n, size := len(m.Commands), proto.Size(m); n == 0 || n > 1 && size > batch.MaxBytes || n > batch.MaxLen {
@@ -56,9 +57,11 @@ func (w *wireless) RecvMsg(m any) error {
 	if !ok {
 		return io.EOF
 	}
-	proto.Reset(m.(proto.Message))
-	proto.Merge(m.(proto.Message), next)
-	return nil
+	encoded, err := proto.Marshal(next)
+	if err != nil {
+		return err
+	}
+	return message.NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(encoded)}, m)
 }
 
 // TestManyTravelTogether: small and large, each comes once and in its turn.
@@ -88,5 +91,24 @@ func TestManyTravelTogether(t *testing.T) {
 	}
 	if ended != n || len(w.read) != n {
 		t.Errorf("%d were sent, %d ended", len(w.read), ended)
+	}
+}
+
+// A large message is not kept for those that come after it.
+func TestEncoderStaysSmall(t *testing.T) {
+	t.Parallel()
+	var e encoder
+	for _, body := range []int{100, 1 << 20, 100} {
+		list := []queued{{start: startOf(Call{Key: "k", Event: &event.Event{Body: make([]byte, body)}})}}
+		m, rest := e.together(list, batch.MaxBytes)
+		if len(rest) > 0 {
+			t.Fatalf("%d are left", len(rest))
+		}
+		if len(m) < body || len(m) > body+100 {
+			t.Errorf("a body of %d is a message of %d", body, len(m))
+		}
+		if cap(e.spare) > maxSpare {
+			t.Errorf("%d bytes are kept", cap(e.spare))
+		}
 	}
 }

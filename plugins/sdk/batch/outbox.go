@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -16,9 +17,12 @@ const (
 	maxQueuedBytes = 1 << 20
 )
 
-// Stream is where updates go.
+// maxSpare bounds, in bytes, what is kept to encode the next message in.
+const maxSpare = 2 * MaxBytes
+
+// Stream is where updates go; it has the [message.Codec].
 type Stream interface {
-	Send(*enginev1.RunResponse) error
+	SendMsg(m any) error
 }
 
 // Outbox is what the runs of a stream have said and the connection has not
@@ -27,8 +31,9 @@ type Stream interface {
 // blocks, which is the backpressure that a run which reports too fast has to
 // feel.
 type Outbox struct {
-	stream Stream
-	ended  func(runs int64)
+	stream  Stream
+	ended   func(runs int64)
+	encoded message.Encoded // what was sent last, for whoever drains
 
 	mu      sync.Mutex
 	room    *sync.Cond // told when something was sent
@@ -103,7 +108,7 @@ func (o *Outbox) drain() {
 	for rest := o.take(); len(rest) > 0; rest = o.take() {
 		for len(rest) > 0 {
 			n := Cut(len(rest), MaxBytes, func(i int) int64 { return rest[i].size })
-			_ = o.stream.Send(together(rest[:n]))
+			_ = o.stream.SendMsg(o.together(rest[:n]))
 			o.sent(rest[:n])
 			rest = rest[n:]
 		}
@@ -121,7 +126,23 @@ func (o *Outbox) take() []said {
 	return taken
 }
 
-func together(list []said) *enginev1.RunResponse {
+// together is a message of updates. Nearly all are successes; a message with any
+// other is left to protobuf.
+func (o *Outbox) together(list []said) any {
+	encoded := o.encoded[:0]
+	for i := range list {
+		var ok bool
+		if encoded, ok = message.AppendSuccess(encoded, list[i].update); !ok {
+			return plain(list)
+		}
+	}
+	if o.encoded = nil; cap(encoded) <= maxSpare {
+		o.encoded = encoded
+	}
+	return encoded
+}
+
+func plain(list []said) *enginev1.RunResponse {
 	m := &enginev1.RunResponse{Updates: make([]*enginev1.RunUpdate, len(list))}
 	for i := range list {
 		m.Updates[i] = list[i].update

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/event-gateway/gateway/plugins/sdk/message"
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
@@ -15,7 +16,15 @@ type sink struct {
 	keys []string
 }
 
-func (s *sink) Send(m *enginev1.RunResponse) error {
+func (s *sink) SendMsg(sent any) error {
+	encoded, err := message.NewCodec().Marshal(sent)
+	if err != nil {
+		return err
+	}
+	m := &enginev1.RunResponse{}
+	if err := proto.Unmarshal(encoded.Materialize(), m); err != nil {
+		return err
+	}
 	if n, size := len(m.Updates), proto.Size(m); n == 0 || n > MaxLen || n > 1 && size > MaxBytes {
 		s.t.Errorf("a message of %d updates, %d bytes", n, size)
 	}
@@ -36,6 +45,9 @@ func TestMessagesAreCut(t *testing.T) {
 		}
 		m := &enginev1.RunUpdate{Key: strconv.Itoa(i), Update: &enginev1.RunUpdate_Succeeded{
 			Succeeded: &enginev1.Succeeded{Output: make([]byte, size)}}}
+		if i%50 == 1 {
+			m.Update = &enginev1.RunUpdate_Progress{Progress: &enginev1.Progress{Step: "s"}}
+		}
 		o.put(said{update: m, size: sizeOf(m), end: i%2 == 0})
 	}
 	o.drain()

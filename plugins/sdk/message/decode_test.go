@@ -1,4 +1,4 @@
-package command
+package message
 
 import (
 	"bytes"
@@ -47,15 +47,15 @@ func FuzzCommands(f *testing.F) {
 		if proto.Unmarshal(b, want) != nil {
 			return // never sent; and text that is not UTF-8 is passed on
 		}
-		got := &Message{Commands: []Command{{Other: full}}} // of the message before
+		got := Commands{{Other: full}} // of the message before
 		if err := got.decode(b); err != nil {
 			t.Fatalf("%v: %v", want, err)
 		}
-		if len(got.Commands) != len(want.Commands) {
-			t.Fatalf("%d commands, want %d", len(got.Commands), len(want.Commands))
+		if len(got) != len(want.Commands) {
+			t.Fatalf("%d commands, want %d", len(got), len(want.Commands))
 		}
 		for i, command := range want.Commands {
-			compare(t, &got.Commands[i], command)
+			compare(t, &got[i], command)
 		}
 	})
 }
@@ -136,13 +136,13 @@ func TestKeepsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got Message
+	var got Commands
 	if err := NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, &got); err != nil {
 		t.Fatal(err)
 	}
 	clear(b)
-	if want := expected(m); len(got.Commands) != 1 || !reflect.DeepEqual(got.Commands[0].Start, want) {
-		t.Errorf("got %+v, want %+v", got.Commands, want)
+	if want := expected(m); len(got) != 1 || !reflect.DeepEqual(got[0].Start, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
@@ -150,12 +150,70 @@ func TestTellsWhere(t *testing.T) {
 	t.Parallel()
 	const good = "\x0a\x02\x0a\x00"
 	for _, bad := range []string{"\x0a", "\x0a\x05\x0a", "\x0a\x02\x0a\x07", "\x0a\x04\x0a\x02\x1a\x09", "\x00"} {
-		var m Message
+		var m Commands
 		if err := m.decode([]byte(good + bad)); err == nil {
-			t.Errorf("%q is read as %+v", bad, m.Commands)
+			t.Errorf("%q is read as %+v", bad, m)
 		} else if strings.HasPrefix(bad, "\x0a\x02") && !strings.Contains(err.Error(), "command 2") {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+// FuzzUpdates: what protobuf reads is read in the same way, whatever is sent.
+func FuzzUpdates(f *testing.F) {
+	succeeded := func(key, output string) []byte {
+		return encoded(f, &enginev1.RunUpdate{Key: key, Update: &enginev1.RunUpdate_Succeeded{
+			Succeeded: &enginev1.Succeeded{Output: []byte(output)}}})
+	}
+	progress := encoded(f, &enginev1.RunUpdate{Key: "k", Update: &enginev1.RunUpdate_Progress{
+		Progress: &enginev1.Progress{Step: "s", Fraction: 0.5}}})
+	f.Add(bytes.Join([][]byte{nested(succeeded("k", "{}")), nested(progress), nested(succeeded("k", "")), nested(succeeded("", "1"))}, nil))
+	later := protowire.AppendVarint(protowire.AppendTag(succeeded("k", "1"), 99, protowire.VarintType), 7)
+	for _, update := range [][]byte{
+		append(succeeded("k", "1"), progress...), append(progress, succeeded("k", "1")...),
+		append(succeeded("k", "1"), succeeded("k", "")...), later, nil,
+	} {
+		f.Add(nested(update))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want := &enginev1.RunResponse{}
+		if proto.Unmarshal(b, want) != nil {
+			return
+		}
+		got := Updates{{Key: "of the message before", Output: []byte("1")}}
+		if err := got.decode(b); err != nil {
+			t.Fatalf("%v: %v", want, err)
+		}
+		if len(got) != len(want.Updates) {
+			t.Fatalf("%d updates, want %d", len(got), len(want.Updates))
+		}
+		for i, update := range want.Updates {
+			same := proto.Equal(got[i].Other, update)
+			if got[i].Other == nil {
+				same = update.GetSucceeded() != nil && got[i].Key == update.GetKey() &&
+					bytes.Equal(got[i].Output, update.GetSucceeded().GetOutput())
+			}
+			if !same {
+				t.Errorf("got %+v, want %v", got[i], update)
+			}
+		}
+	})
+}
+
+// The usual update goes the short way.
+func TestSuccessIsReadHere(t *testing.T) {
+	t.Parallel()
+	m := &enginev1.RunUpdate{Key: "k", Update: &enginev1.RunUpdate_Succeeded{Succeeded: &enginev1.Succeeded{Output: []byte("1")}}}
+	b, ok := AppendSuccess(nil, m)
+	if !ok {
+		t.Fatal("it is not encoded")
+	}
+	var got Updates
+	if err := got.decode(b); err != nil {
+		t.Fatal(err)
+	}
+	if want := (Updates{{Key: "k", Output: []byte("1")}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
@@ -174,7 +232,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	b.Run("here", func(b *testing.B) {
 		b.ReportAllocs()
-		var m Message
+		var m Commands
 		for b.Loop() {
 			if err := m.decode(data); err != nil {
 				b.Fatal(err)

@@ -1,29 +1,41 @@
-package command
+package message
 
 import (
 	"bytes"
 	"fmt"
-	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	enginev1 "github.com/event-gateway/gateway/plugins/sdk/proto/engine/v1"
 )
 
-func (m *Message) decode(b []byte) error {
-	m.Commands = m.Commands[:0]
+// All of it reads as protobuf does: of a field that comes twice the last value
+// holds, of a message the parts of both, and what a later version of the contract has
+// added is passed over. Text that is not UTF-8 is taken, too.
+
+func (m *Commands) decode(b []byte) (err error) {
+	*m, err = decodeAll((*m)[:0], b, "command", (*Command).decode)
+	return err
+}
+
+func (m *Updates) decode(b []byte) (err error) {
+	*m, err = decodeAll((*m)[:0], b, "update", (*Update).decode)
+	return err
+}
+
+// decodeAll reads the first field of a message, which is repeated.
+func decodeAll[T any](list []T, b []byte, what string, decode func(*T, []byte) error) ([]T, error) {
 	f := fields{rest: b}
 	for f.next() {
 		if f.tag != bytesField(1) {
 			continue
 		}
-		m.Commands = append(m.Commands, Command{})
-		if err := m.Commands[len(m.Commands)-1].decode(f.bytes); err != nil {
-			return fmt.Errorf("command %d: %w", len(m.Commands), err)
+		list = append(list, *new(T))
+		if err := decode(&list[len(list)-1], f.bytes); err != nil {
+			return list, fmt.Errorf("%s %d: %w", what, len(list), err)
 		}
 	}
-	return f.err
+	return list, f.err
 }
 
 // decode leaves to protobuf whatever is not a start and nothing else.
@@ -47,10 +59,6 @@ func (c *Command) decode(b []byte) error {
 	}
 	return c.Start.decode(b)
 }
-
-// What follows reads as protobuf does: of a field that comes twice the last
-// value holds, of a message the parts of both, and what a later version of the
-// contract has added is passed over.
 
 func (s *Start) decode(b []byte) error {
 	var at, deadline, first stamp
@@ -126,74 +134,26 @@ func decodeAttribute(all *map[string]string, b []byte) error {
 	return f.err
 }
 
-// stamp is a google.protobuf.Timestamp.
-type stamp struct {
-	there   bool
-	seconds int64
-	nanos   int32
+// decode leaves to protobuf whatever is not a key and a success.
+func (u *Update) decode(b []byte) error {
+	key := fields{rest: b}
+	if key.next() && key.tag == bytesField(1) {
+		success := fields{rest: key.rest}
+		if success.next() && success.tag == bytesField(5) && len(success.rest) == 0 {
+			u.Key = string(key.bytes)
+			return u.decodeSuccess(success.bytes)
+		}
+	}
+	u.Other = &enginev1.RunUpdate{}
+	return proto.Unmarshal(b, u.Other)
 }
 
-func (s *stamp) decode(b []byte) error {
-	s.there = true
+func (u *Update) decodeSuccess(b []byte) error {
 	f := fields{rest: b}
 	for f.next() {
-		switch f.tag {
-		case varintField(1):
-			s.seconds = int64(f.varint)
-		case varintField(2):
-			s.nanos = int32(f.varint)
+		if f.tag == bytesField(1) {
+			u.Output = bytes.Clone(f.bytes)
 		}
 	}
 	return f.err
-}
-
-func (s *stamp) time() time.Time {
-	if !s.there {
-		return time.Time{}
-	}
-	return time.Unix(s.seconds, int64(s.nanos)).UTC()
-}
-
-// fields reads a message field by field.
-type fields struct {
-	rest []byte
-	err  error
-
-	// The field, as bytesField or varintField has it, and its value.
-	tag    uint64
-	bytes  []byte
-	varint uint64
-}
-
-func bytesField(n protowire.Number) uint64  { return protowire.EncodeTag(n, protowire.BytesType) }
-func varintField(n protowire.Number) uint64 { return protowire.EncodeTag(n, protowire.VarintType) }
-
-// next tells whether there is one more, and no error.
-func (f *fields) next() bool {
-	if len(f.rest) == 0 || f.err != nil {
-		return false
-	}
-	number, kind, n := protowire.ConsumeTag(f.rest)
-	if n < 0 {
-		return f.fail(n)
-	}
-	f.tag, f.rest = protowire.EncodeTag(number, kind), f.rest[n:]
-	switch kind {
-	case protowire.BytesType:
-		f.bytes, n = protowire.ConsumeBytes(f.rest)
-	case protowire.VarintType:
-		f.varint, n = protowire.ConsumeVarint(f.rest)
-	default:
-		n = protowire.ConsumeFieldValue(number, kind, f.rest)
-	}
-	if n < 0 {
-		return f.fail(n)
-	}
-	f.rest = f.rest[n:]
-	return true
-}
-
-func (f *fields) fail(n int) bool {
-	f.err = protowire.ParseError(n)
-	return false
 }
