@@ -112,3 +112,19 @@ func TestEncoderStaysSmall(t *testing.T) {
 		}
 	}
 }
+
+// A reason that is not text must not end the stream for all runs.
+func TestCancelReasonIsText(t *testing.T) {
+	t.Parallel()
+	l := New(nil, "test", "test", 1<<20)
+	l.Cancel("k", "no \xff text")
+	var e encoder
+	encoded, _ := e.together(l.outbox.take(nil), batch.MaxBytes)
+	m := &enginev1.RunRequest{}
+	if err := proto.Unmarshal(encoded, m); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.GetCommands()[0].GetCancel().GetReason(); got != "no \uFFFD text" {
+		t.Errorf("got %q", got)
+	}
+}
