@@ -76,16 +76,11 @@ func (c Codec) Marshal(m any) (mem.BufferSlice, error) {
 // Unmarshal takes pointers to [Commands] and [Updates], too. They keep nothing of
 // data.
 func (c Codec) Unmarshal(data mem.BufferSlice, into any) error {
-	var decode func(b []byte) error
-	switch m := into.(type) {
-	case *Commands:
-		decode = m.decode
-	case *Updates:
-		decode = m.decode
-	default:
+	m, ok := into.(interface{ decode(b []byte) error })
+	if !ok {
 		return c.CodecV2.Unmarshal(data, into)
 	}
 	whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer whole.Free()
-	return decode(whole.ReadOnlyData())
+	return m.decode(whole.ReadOnlyData())
 }
