@@ -32,9 +32,11 @@ var allowed = []struct{ name, imports, third string }{
 	// 2: deciding and remembering
 	{"gateway/route", "event expr", ""},
 	{"gateway/store", "event", ""},
-	{"gateway/store/sqlite/conn", "", "modernc.org/sqlite"},
+	{"gateway/store/sqlite/folder", "", "golang.org/x/sys"},
+	{"gateway/store/sqlite/blob", "store/sqlite/folder", ""},
+	{"gateway/store/sqlite/conn", "store/sqlite/blob", "modernc.org/sqlite"},
 	{"gateway/store/sqlite/record", "event store", ""},
-	{"gateway/store/sqlite/pack", "store store/sqlite/conn", "github.com/klauspost/compress"},
+	{"gateway/store/sqlite/pack", "store store/sqlite/blob store/sqlite/conn", "github.com/klauspost/compress"},
 	{"gateway/store/sqlite/ended", "store store/sqlite/conn store/sqlite/pack store/sqlite/record", ""},
 	{"gateway/store/sqlite/blocks", "store store/sqlite/conn store/sqlite/ended store/sqlite/pack store/sqlite/record", ""},
 	{"gateway/store/sqlite/keys/run", "store store/sqlite/conn", ""},
@@ -45,9 +47,8 @@ var allowed = []struct{ name, imports, third string }{
 	{"gateway/store/sqlite/rows", "store store/sqlite/blocks store/sqlite/conn store/sqlite/ended store/sqlite/record", ""},
 	{"gateway/store/sqlite/history", "store store/sqlite/conn store/sqlite/record store/sqlite/rows", ""},
 	{"gateway/store/sqlite/integrity", "store/sqlite/rows", ""},
-	{"gateway/store/sqlite/folder", "", "golang.org/x/sys"},
 	{"gateway/store/sqlite/fill", "store store/sqlite/blocks store/sqlite/conn store/sqlite/ended store/sqlite/record store/sqlite/rows", ""},
-	{"gateway/store/sqlite", "event store store/sqlite/blocks store/sqlite/conn store/sqlite/fill store/sqlite/folder store/sqlite/history store/sqlite/integrity store/sqlite/journal store/sqlite/keys store/sqlite/keys/run store/sqlite/record " +
+	{"gateway/store/sqlite", "event store store/sqlite/blocks store/sqlite/conn store/sqlite/fill store/sqlite/folder store/sqlite/history store/sqlite/integrity store/sqlite/journal store/sqlite/keys store/sqlite/keys/run store/sqlite/pack store/sqlite/record " +
 		"store/sqlite/retain store/sqlite/rows store/sqlite/schema", "golang.org/x/sys"},
 	{"gateway/store/storetest", "event store", "github.com/google/go-cmp"},
 	// 3: sources and engines

@@ -18,6 +18,7 @@ import (
 func planted() map[string]struct{ trial, complaint string } {
 	return map[string]struct{ trial, complaint string }{
 		"fsync-removed":        {"T2", `\d+ of \d+ acknowledged events are lost`},
+		"value-not-synced":     {"T2", `damaged on disk|\d+ of \d+ acknowledged events are lost`},
 		"dedupe-off":           {"T22", `new to [23] of those who sent it at once`},
 		"lease-ignored":        {"T1", `two claims of one delivery`},
 		"answer-before-commit": {"T27", `route any: acknowledged \d+, runs \d+, lost [1-9]`},

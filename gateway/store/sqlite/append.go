@@ -110,7 +110,7 @@ func (s *Store) repeats(first int64, r *store.Receipt) error {
 		r.EventID, r.EventType, r.Deliveries = e.Event.ID, e.Event.Type, e.Deliveries
 		return nil
 	}
-	from := blocks.Reader{Ask: s.asker(context.Background())}
+	from := blocks.Reader{From: s.from(context.Background())}
 	e, err := from.Event(first)
 	if err == nil {
 		r.EventID, r.EventType, r.Deliveries = e.Event.ID, e.Event.Type, e.Deliveries

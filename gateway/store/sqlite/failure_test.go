@@ -69,7 +69,7 @@ func openFaulty(t *testing.T, o Options) (*Store, *atomic.Pointer[error]) {
 	}
 	var fails atomic.Pointer[error]
 	before := s.conn
-	if s.conn, err = conn.New(faulty{raw.(rawConn), &fails}); err != nil {
+	if s.conn, err = conn.New(faulty{raw.(rawConn), &fails}, before.Files()); err != nil {
 		t.Fatal(err)
 	}
 	if s.fill, err = fill.New(s.conn, s.filling()); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/pack"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/rows"
 )
@@ -65,7 +66,7 @@ func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]store.Stored
 	if err := s.fill.Wait(ctx); err != nil {
 		return nil, err
 	}
-	return blocks.List(s.asker(ctx), f)
+	return blocks.List(s.from(ctx), f)
 }
 
 // EventByID finds the newest event with that id, and its deliveries.
@@ -74,7 +75,7 @@ func (s *Store) EventByID(ctx context.Context, id string) (*store.StoredEvent, [
 	if err != nil {
 		return nil, nil, err
 	}
-	from := blocks.Reader{Ask: s.asker(ctx)}
+	from := blocks.Reader{From: s.from(ctx)}
 	found, err := from.Event(seq)
 	if err == nil && found.Event.ID != id {
 		err = store.ErrNotFound // of another one with the same key
@@ -98,6 +99,11 @@ func (s *Store) newest(ctx context.Context, id string) (int64, error) {
 
 // asker is the readers' way to ask.
 func (s *Store) asker(ctx context.Context) conn.Ask { return askerOf(ctx, s.reads) }
+
+// from is where they read blocks from.
+func (s *Store) from(ctx context.Context) pack.From {
+	return pack.From{Ask: s.asker(ctx), Files: s.conn.Files()}
+}
 
 func askerOf(ctx context.Context, of queryer) conn.Ask {
 	return func(query string, each func([]driver.Value) error, args ...driver.Value) error {
@@ -128,7 +134,7 @@ func (s *Store) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]*stor
 // name tells deliveries the ids of their events. Of one that has left, or cannot be
 // read, a delivery is still what it is.
 func (s *Store) name(ctx context.Context, list []*store.Delivery) error {
-	from := blocks.Reader{Ask: s.asker(ctx)}
+	from := blocks.Reader{From: s.from(ctx)}
 	for _, d := range list {
 		switch e, err := from.Event(d.EventSeq); {
 		case err == nil:

@@ -79,7 +79,7 @@ func (s *Store) integrity() integrity.Check {
 func (s *Store) runCheck(ctx context.Context) { s.integrity().Later(ctx, s.fail) }
 
 func (s *Store) size() uint64 {
-	return uint64(fileSize(s.path) + fileSize(s.path+"-wal") + s.journal.Size())
+	return uint64(fileSize(s.path) + fileSize(s.path+"-wal") + s.journal.Size() + s.conn.Files().Size())
 }
 
 func fileSize(path string) int64 {
@@ -100,7 +100,10 @@ func (s *Store) retention() *retain.Rounds {
 	return &retain.Rounds{
 		Keep: s.opts.Retain, Read: s.query, Do: s.lazily,
 		Events: func(ctx context.Context, do conn.Do, before int64) error {
-			return blocks.Expire(ctx, s.asker(ctx), do, before)
+			if err := blocks.Expire(ctx, s.asker(ctx), do, before); err != nil {
+				return err
+			}
+			return blocks.Sweep(s.from(ctx))
 		},
 		Move: func(ctx context.Context) error { return s.keys.Move(ctx, s.lazily) },
 		Expire: func(ctx context.Context, now time.Time) error {

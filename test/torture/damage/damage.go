@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +37,9 @@ func Flip(b *trial.Bench) error {
 	closed, killed := filepath.Join(b.Dir, "closed"), filepath.Join(b.Dir, "killed")
 	if err := write(closed, killed); err != nil {
 		return err
+	}
+	if beside, err := filepath.Glob(filepath.Join(killed, "events-*")); err != nil || len(beside) == 0 {
+		return fmt.Errorf("no events beside the database to damage, %w", err)
 	}
 	outcomes := map[string]int{}
 	for _, dir := range []string{closed, killed} {
@@ -199,7 +203,11 @@ func write(closed, killed string) error {
 }
 
 func add(ctx context.Context, s *sqlite.Store, n int) error {
-	body := fmt.Appendf(nil, `{"n":%d,"rest":%q}`, n, bytes.Repeat([]byte{byte('a' + n%26)}, 10+n*3))
+	rest := bytes.Repeat([]byte{byte('a' + n%26)}, 10+n*3)
+	if n%3 > 0 { // cannot be compressed, and is kept elsewhere
+		_, _ = rand.NewChaCha8([32]byte{byte(n), byte(n >> 8)}).Read(rest)
+	}
+	body := fmt.Appendf(nil, `{"n":%d,"rest":"%x"}`, n, rest)
 	e := &store.Entry{
 		Event: &event.Event{
 			ID: fmt.Sprint("event-", n), Source: "/webhooks/in", Type: "a.b", Time: time.Now(), ContentType: "application/json",

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -150,11 +151,17 @@ func (l *Load) Event(ctx context.Context, sender string, n int) {
 	}
 }
 
-// Body is that of a sender's n-th event.
+// Body is that of a sender's n-th event. Every second one is such that it cannot be
+// compressed: the store keeps those elsewhere.
 func Body(sender string, n, size int) []byte {
 	body := fmt.Appendf(nil, `{"sender":%q,"n":%d,"rest":"`, sender, n)
+	random := rand.New(rand.NewPCG(uint64(n), uint64(len(sender))))
 	for len(body) < size {
-		body = append(body, byte('a'+(n+len(body))%26))
+		letter := n + len(body)
+		if n%2 == 1 {
+			letter = random.IntN(26)
+		}
+		body = append(body, byte('a'+letter%26))
 	}
 	return append(body, `"}`...)
 }

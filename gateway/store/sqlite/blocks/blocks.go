@@ -3,6 +3,8 @@
 package blocks
 
 import (
+	"database/sql/driver"
+
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/pack"
@@ -26,7 +28,13 @@ CREATE TABLE replays (
 );
 CREATE INDEX replays_of ON replays (of)`
 
-var table = pack.NewTable("blocks", "events")
+// Files lets large blocks have their data beside the database. file is the number of
+// the file, and data where it is in it.
+const Files = `
+ALTER TABLE blocks ADD COLUMN file INTEGER;
+CREATE INDEX blocks_file ON blocks (file) WHERE file IS NOT NULL`
+
+var table = pack.NewTable("blocks", "events", "file")
 
 // keyless is the note of an event to which nothing leads that would have to leave
 // after it.
@@ -34,7 +42,11 @@ func keyless(m pack.Mark) bool { return m.Note }
 
 // Writer puts events into blocks. They come in the order of their ids, and it keeps
 // its room.
-type Writer struct{ block pack.Writer }
+type Writer struct {
+	// Beside: large blocks go beside the database.
+	Beside bool
+	block  pack.Writer
+}
 
 // Add keeps an event, with the transaction that writes its block: at the latest with
 // Flush.
@@ -59,12 +71,26 @@ func (w *Writer) Flush(c *conn.Conn) error {
 		return nil
 	}
 	defer w.Reset()
-	return put(c, "INSERT", &w.block)
+	row := w.block.Row()
+	if data := row[3].([]byte); w.Beside && len(data) >= large {
+		file, where, err := c.Files().Put(data)
+		if err != nil {
+			return err
+		}
+		row[3] = where
+		_, err = c.Exec("INSERT INTO blocks (upto,events,sum,data,file) VALUES (?,?,?,?,?)", append(row, file)...)
+		return err
+	}
+	return put(c, "INSERT", row)
 }
 
+// large is how many bytes are not worth SQLite's while. Those of a transaction that
+// hardly anything is in stay in it, which saves a sync.
+const large = 16 << 10
+
 // put writes a block with a verb that says whether it may be there already.
-func put(c *conn.Conn, verb string, w *pack.Writer) error {
-	_, err := c.Exec(verb+" INTO blocks (upto,events,sum,data) VALUES (?,?,?,?)", w.Row()...)
+func put(c *conn.Conn, verb string, row []driver.Value) error {
+	_, err := c.Exec(verb+" INTO blocks (upto,events,sum,data) VALUES (?,?,?,?)", row...)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/pack"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/schema"
 )
@@ -29,6 +31,7 @@ import (
 type table struct {
 	*testing.T
 	rnd    *rand.Rand
+	path   string
 	conn   *conn.Conn
 	writer blocks.Writer
 	now    time.Time
@@ -41,15 +44,17 @@ type table struct {
 
 func open(t *testing.T, seed uint64) *table {
 	t.Helper()
-	c, err := conn.Open(filepath.Join(t.TempDir(), "test.db"), "")
+	path := filepath.Join(t.TempDir(), "test.db")
+	c, err := conn.Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	h := &table{
-		T: t, rnd: rand.New(rand.NewPCG(seed, 0)), conn: c, now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC), open: map[int64]bool{},
+		T: t, path: path, rnd: rand.New(rand.NewPCG(seed, 0)), conn: c, now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC), open: map[int64]bool{},
 	}
 	h.must(schema.Migrate(c))
+	h.writer.Beside, c.Files().FileSize = seed%2 == 0, 300_000
 	return h
 }
 
@@ -74,7 +79,7 @@ func (h *table) event() *record.Event {
 		Event: &event.Event{
 			ID: fmt.Sprint("event-", n), Source: pick(h.rnd, "/a", "/b"), Type: pick(h.rnd, "x", "y", "z"), Time: h.now,
 			ContentType: "text/plain", Headers: map[string]string{"n": fmt.Sprint(n)},
-			Body: bytes.Repeat([]byte{byte(n)}, pick(h.rnd, 0, 10, 1000, 5000, 100_000)),
+			Body: h.body(byte(n), pick(h.rnd, 0, 10, 1000, 5000, 100_000)),
 		},
 		Revision: "r", Deliveries: pick(h.rnd, 0, 0, 1, 3), Conflict: h.rnd.IntN(9) == 0,
 	}}
@@ -89,6 +94,15 @@ func (h *table) event() *record.Event {
 	}
 	e.Seq = h.seq.Next(h.now, 1+e.Deliveries)
 	return e
+}
+
+// body compresses well, or not at all.
+func (h *table) body(b byte, size int) []byte {
+	body := bytes.Repeat([]byte{b}, size)
+	if b%2 == 0 {
+		_, _ = rand.NewChaCha8([32]byte{b}).Read(body)
+	}
+	return body
 }
 
 // add brings events in one transaction.
@@ -139,6 +153,7 @@ func (h *table) expire() {
 		h.must(err)
 	}
 	h.must(blocks.Expire(context.Background(), h.conn.Query, h.conn.Transact, before))
+	h.must(blocks.Sweep(pack.Of(h.conn)))
 	h.events = slices.DeleteFunc(h.events, func(e *record.Event) bool {
 		for i := range e.Deliveries {
 			if h.open[e.Seq+1+int64(i)] {
@@ -219,13 +234,13 @@ func (h *table) check() {
 	h.Helper()
 	for range 5 {
 		f := h.filter()
-		got, err := blocks.List(h.conn.Query, f)
+		got, err := blocks.List(pack.Of(h.conn), f)
 		h.must(err)
 		if diff := gocmp.Diff(lines(h.selected(f)), lines(got)); diff != "" {
 			h.Fatalf("%+v (-want +got):\n%s", f, diff)
 		}
 	}
-	r := blocks.Reader{Ask: h.conn.Query}
+	r := blocks.NewReader(h.conn)
 	for range 20 {
 		seq := h.some()
 		i, there := slices.BinarySearchFunc(h.events, seq, func(e *record.Event, seq int64) int { return cmp.Compare(e.Seq, seq) })
@@ -269,7 +284,7 @@ func (h *table) checkKeys() {
 	}
 	for at, more := after, true; more; {
 		var err error
-		at, more, err = blocks.Keys(h.conn.Query, at, func(seq int64, digest store.Digest, keys []byte) {
+		at, more, err = blocks.Keys(h.conn, at, func(seq int64, digest store.Digest, keys []byte) {
 			got[seq] = fmt.Sprint(digest, string(keys))
 		})
 		h.must(err)
@@ -298,12 +313,13 @@ func TestAsAList(t *testing.T) {
 	}
 }
 
-// When all has left, nothing is left.
+// When all has left, nothing is left but the file that the next values go to.
 func TestLeavesNothing(t *testing.T) {
-	h := open(t, 1)
+	h := open(t, 2)
 	for range 9 {
 		h.add(100)
 	}
+	before := h.files()
 	newest := h.events[len(h.events)-1].Seq
 	h.open = map[int64]bool{}
 	h.must(h.conn.Script("DELETE FROM deliveries"))
@@ -324,24 +340,37 @@ func TestLeavesNothing(t *testing.T) {
 			t.Errorf("%s: %d rows", sql, rows)
 		}
 	}
+	h.must(blocks.Sweep(pack.Of(h.conn)))
+	if after := h.files(); len(before) < 3 || len(after) != 1 {
+		t.Errorf("files before %v, after %v", before, after)
+	}
+}
+
+// files are those beside the database.
+func (h *table) files() []string {
+	list, err := filepath.Glob(filepath.Join(filepath.Dir(h.path), "events-*"))
+	h.must(err)
+	return list
 }
 
 // A damaged block is an error to whoever reads it, and to nobody else. It leaves
 // when its time has come and its deliveries have.
 func TestDamaged(t *testing.T) {
-	for _, change := range []string{"data=data||x'00'", "data=x''", "data=''", "events=x'80'", "events=x''", "sum=sum+1", "sum=''", "events=''"} {
+	for i, change := range []string{"data=data||x'00'", "data=x''", "data=''", "events=x'80'", "events=x''", "sum=sum+1", "sum=''", "events=''",
+		"file=9", "file=NULL", "file=''", "data=x'0001'", "data=x'ffffffffffffffffff01ffffffffffffffffff01'"} {
 		h := open(t, 3)
+		h.writer.Beside = i%2 == 0 || strings.HasPrefix(change, "file")
 		for range 3 {
 			h.add(40)
 		}
 		damaged := h.events[len(h.events)/2].Seq
 		_, err := h.conn.Exec("UPDATE blocks SET "+change+" WHERE upto=(SELECT min(upto) FROM blocks WHERE upto>=?)", damaged)
 		h.must(err)
-		r := blocks.Reader{Ask: h.conn.Query}
+		r := blocks.NewReader(h.conn)
 		if e, err := r.Event(damaged); !errors.Is(err, conn.ErrDamaged) {
 			t.Errorf("%s: %+v %v", change, e, err)
 		}
-		if _, err := blocks.List(h.conn.Query, store.EventFilter{Page: store.Page{Limit: 1000}}); !errors.Is(err, conn.ErrDamaged) {
+		if _, err := blocks.List(pack.Of(h.conn), store.EventFilter{Page: store.Page{Limit: 1000}}); !errors.Is(err, conn.ErrDamaged) {
 			t.Errorf("%s: listed, %v", change, err)
 		}
 		for _, i := range []int{0, len(h.events) - 1} {

@@ -149,7 +149,7 @@ func (s *step) drop(c *conn.Conn, i int) error {
 // of the block.
 func shrink(c *conn.Conn, upto int64, stay []pack.Mark) error {
 	var r pack.Reader
-	b, err := r.Block(c.Query, table, upto)
+	b, err := r.Block(pack.Of(c), table, upto)
 	if err != nil {
 		return err
 	}
@@ -166,5 +166,5 @@ func shrink(c *conn.Conn, upto int64, stay []pack.Mark) error {
 	if err != nil {
 		return err
 	}
-	return put(c, "REPLACE", &w)
+	return put(c, "REPLACE", w.Row())
 }

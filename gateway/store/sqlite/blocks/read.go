@@ -15,9 +15,12 @@ import (
 // Reader reads single events. It keeps the block it read last: neighbours cost
 // little. It is for one goroutine, and for as long as no event leaves.
 type Reader struct {
-	Ask   conn.Ask
+	From  pack.From
 	block pack.Reader
 }
+
+// NewReader reads what the writer's connection sees.
+func NewReader(c *conn.Conn) Reader { return Reader{From: pack.Of(c)} }
 
 // Event finds an event by its id. The error is store.ErrNotFound, conn.ErrDamaged,
 // or that of the query.
@@ -31,7 +34,7 @@ func (r *Reader) Event(seq int64) (*store.StoredEvent, error) {
 
 // find reads an event; it is nil if it has left, or not what as makes of it.
 func (r *Reader) find(seq int64, as func(stored []byte) (*store.StoredEvent, error)) (found *store.StoredEvent, err error) {
-	err = r.block.Find(r.Ask, table, seq, func(stored []byte) (err error) {
+	err = r.block.Find(r.From, table, seq, func(stored []byte) (err error) {
 		found, err = as(stored)
 		return err
 	})
@@ -49,7 +52,7 @@ func own(stored []byte) (*store.StoredEvent, error) {
 }
 
 // List finds the events that a filter selects.
-func List(ask conn.Ask, f store.EventFilter) (list []store.StoredEvent, err error) {
+func List(from pack.From, f store.EventFilter) (list []store.StoredEvent, err error) {
 	add := func(e *store.StoredEvent) bool {
 		if len(list) < f.Limit {
 			list = append(list, *e)
@@ -67,9 +70,9 @@ func List(ask conn.Ask, f store.EventFilter) (list []store.StoredEvent, err erro
 		s.Range.Before = min(s.Range.Before, store.SeqAt(f.Until))
 	}
 	if f.ReplayOf != "" {
-		err = s.replays(ask, add)
+		err = s.replays(from, add)
 	} else {
-		err = table.Scan(ask, s.Range, func(stored []byte) (bool, error) {
+		err = table.Scan(from, s.Range, func(stored []byte) (bool, error) {
 			e, err := s.selected(stored)
 			return e == nil || add(e), err
 		})
@@ -98,16 +101,16 @@ func (s *selection) selected(stored []byte) (*store.StoredEvent, error) {
 }
 
 // replays goes through the events that replay one.
-func (s *selection) replays(ask conn.Ask, yield func(*store.StoredEvent) bool) error {
+func (s *selection) replays(from pack.From, yield func(*store.StoredEvent) bool) error {
 	var seqs []int64
-	err := ask("SELECT seq FROM replays WHERE of=? AND seq>? AND seq<? ORDER BY seq", func(row []driver.Value) error {
+	err := from.Ask("SELECT seq FROM replays WHERE of=? AND seq>? AND seq<? ORDER BY seq", func(row []driver.Value) error {
 		seqs = append(seqs, row[0].(int64))
 		return nil
 	}, s.ReplayOf, s.Range.After, s.Range.Before)
 	if !s.Range.OldestFirst {
 		slices.Reverse(seqs)
 	}
-	r := Reader{Ask: ask}
+	r := Reader{From: from}
 	for _, seq := range seqs {
 		e, failed := r.find(seq, s.selected)
 		if err = errors.Join(err, failed); err != nil || e != nil && !yield(e) {
@@ -157,9 +160,9 @@ func Count(ask conn.Ask, seqs []int64) (n int, err error) {
 // Keys calls each with the dedupe keys of events after an id, one behind the other,
 // and returns where it ended, after some blocks. What is damaged has none: what
 // repeats it is new.
-func Keys(ask conn.Ask, after int64, each func(seq int64, digest store.Digest, keys []byte)) (last int64, more bool, err error) {
+func Keys(c *conn.Conn, after int64, each func(seq int64, digest store.Digest, keys []byte)) (last int64, more bool, err error) {
 	last = after
-	more, err = table.Next(ask, after, func(b *pack.Block) {
+	more, err = table.Next(pack.Of(c), after, func(b *pack.Block) {
 		last = b.Upto
 		_ = b.Each(func(m pack.Mark, stored []byte) error {
 			seq, digest, keys, err := record.ReadKeys(stored)

@@ -11,6 +11,8 @@ import (
 	"io"
 	"runtime"
 	"strings"
+
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blob"
 )
 
 // Conn is a connection for one goroutine at a time, used without database/sql in between: the
@@ -18,6 +20,7 @@ import (
 // there is only ever one user.
 type Conn struct {
 	raw   rawConn
+	files *blob.Files
 	stmts map[string]driver.Stmt
 	args  []driver.NamedValue
 }
@@ -36,13 +39,34 @@ func (c *Conn) Transact(_ context.Context, run func(*Conn) error) error {
 	}
 	err := run(c)
 	if err == nil {
-		_, err = c.Exec("COMMIT")
+		err = c.Commit()
 	}
 	if err != nil {
-		_, _ = c.Exec("ROLLBACK") // SQLite may have rolled back by itself
+		c.Rollback()
 	}
 	return err
 }
+
+// Commit ends a transaction. Values beside the database last before it does.
+func (c *Conn) Commit() error {
+	if err := c.files.Sync(); err != nil {
+		return err
+	}
+	if _, err := c.Exec("COMMIT"); err != nil {
+		return err
+	}
+	c.files.Keep()
+	return nil
+}
+
+// Rollback ends a transaction that failed.
+func (c *Conn) Rollback() {
+	_, _ = c.Exec("ROLLBACK") // SQLite may have rolled back by itself
+	c.files.Forget()
+}
+
+// Files are the values beside the database.
+func (c *Conn) Files() *blob.Files { return c.files }
 
 // rawConn is what the driver's connection can do.
 type rawConn interface {
@@ -50,13 +74,13 @@ type rawConn interface {
 	driver.ExecerContext
 }
 
-// New makes a connection of what a driver opened.
-func New(raw driver.Conn) (*Conn, error) {
+// New makes a connection of what a driver opened, and of the files beside it.
+func New(raw driver.Conn, files *blob.Files) (*Conn, error) {
 	c, ok := raw.(rawConn)
 	if !ok {
 		return nil, errors.New("sqlite: driver connection without exec")
 	}
-	return &Conn{raw: c, stmts: map[string]driver.Stmt{}}, nil
+	return &Conn{raw: c, files: files, stmts: map[string]driver.Stmt{}}, nil
 }
 
 // Close finalises all statements and closes the connection.

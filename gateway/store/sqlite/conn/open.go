@@ -4,18 +4,27 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"path/filepath"
+	"syscall"
 
 	sqlite "modernc.org/sqlite"
 	code "modernc.org/sqlite/lib"
+
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blob"
 )
 
-// Open opens a connection; options are the driver's, as in a URL's query.
+// Open opens a connection to a database and to the values in its folder; options are
+// the driver's, as in a URL's query.
 func Open(path, options string) (*Conn, error) {
 	raw, err := dial(path + "?" + options)
 	if err != nil {
 		return nil, err
 	}
-	return New(raw)
+	files, err := blob.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	return New(raw, files)
 }
 
 func dial(dsn string) (driver.Conn, error) {
@@ -46,7 +55,9 @@ func codeOf(err error) int {
 }
 
 // Full tells whether the disk had no room, which passes.
-func Full(err error) bool { return codeOf(err) == code.SQLITE_FULL }
+func Full(err error) bool {
+	return codeOf(err) == code.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
 
 // Harmless tells of an error of one statement that it says nothing about the
 // disk: the statement did nothing and the transaction can go on.

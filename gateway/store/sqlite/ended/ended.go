@@ -22,7 +22,7 @@ CREATE TABLE ended (
 	data       BLOB NOT NULL
 )`
 
-var table = pack.NewTable("ended", "deliveries")
+var table = pack.NewTable("ended", "deliveries", "NULL")
 
 // Fits tells of a delivery that has ended whether it can be kept here: its first
 // attempt succeeded.
@@ -69,7 +69,7 @@ func (w *Writer) Reset() {
 // Remove takes a delivery out of its block.
 func Remove(c *conn.Conn, seq int64) error {
 	var r pack.Reader
-	b, err := r.Block(c.Query, table, seq)
+	b, err := r.Block(pack.From{Ask: c.Query}, table, seq)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // Find finds a delivery; it is nil if it is not here.
 func Find(ask conn.Ask, seq int64) (d *store.Delivery, err error) {
 	var r pack.Reader
-	err = r.Find(ask, table, seq, func(stored []byte) (err error) {
+	err = r.Find(pack.From{Ask: ask}, table, seq, func(stored []byte) (err error) {
 		d, err = read(stored)
 		return err
 	})
@@ -34,7 +34,7 @@ func List(ask conn.Ask, f store.DeliveryFilter) (list []*store.Delivery, err err
 	if f.Limit <= 0 || len(f.States) > 0 && !slices.Contains(f.States, store.Succeeded) {
 		return nil, nil
 	}
-	err = table.Scan(ask, pack.RangeOf(f.Page), func(stored []byte) (more bool, err error) {
+	err = table.Scan(pack.From{Ask: ask}, pack.RangeOf(f.Page), func(stored []byte) (more bool, err error) {
 		route, engine, err := record.ReadParty(stored)
 		if err != nil || f.Route != "" && f.Route != string(route) || f.Engine != "" && f.Engine != string(engine) {
 			return true, err

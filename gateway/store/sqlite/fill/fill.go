@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/record"
 )
@@ -102,7 +103,9 @@ type Filler struct {
 	wake     chan struct{}
 	sealed   time.Time
 	unsealed uint64 // the newest number applied since
-	unmoved  int64  // bytes written since the last checkpoint
+	// unmoved are the bytes written to SQLite's log since the last checkpoint, and
+	// beside those that have ever gone beside it.
+	unmoved, beside int64
 }
 
 // mark is the name of the number up to which the tables are filled.
@@ -110,7 +113,7 @@ const mark = "journal"
 
 // New makes a Filler over the connection, which is its own from now on.
 func New(c *conn.Conn, o Options) (*Filler, error) {
-	f := &Filler{opts: o, conn: c, moved: make(chan struct{}), wake: make(chan struct{}, 1), sealed: time.Now(), unmoved: o.Unmoved}
+	f := &Filler{rows: collector{events: blocks.Writer{Beside: true}}, opts: o, conn: c, moved: make(chan struct{}), wake: make(chan struct{}, 1), sealed: time.Now(), unmoved: o.Unmoved}
 	return f, c.Query("SELECT value FROM marks WHERE name=?", func(row []driver.Value) error {
 		f.unsealed = uint64(row[0].(int64))
 		return nil

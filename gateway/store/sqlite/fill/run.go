@@ -141,7 +141,8 @@ func (f *Filler) transact(batches []*Batch, lasting bool) (vain int64, err error
 	for _, b := range batches {
 		n, err := f.apply(b)
 		if err != nil {
-			return 0, f.rollback(err)
+			f.conn.Rollback()
+			return 0, err
 		}
 		vain += n
 		newest = max(newest, b.Number)
@@ -150,19 +151,14 @@ func (f *Filler) transact(batches []*Batch, lasting bool) (vain int64, err error
 		_, err = f.conn.Exec("INSERT OR REPLACE INTO marks (name,value) VALUES (?,?)", mark, int64(newest))
 	}
 	if err == nil {
-		_, err = f.conn.Exec("COMMIT")
+		err = f.conn.Commit()
 	}
 	if err != nil {
-		return 0, f.rollback(err)
+		f.conn.Rollback()
+		return 0, err
 	}
 	f.unsealed = newest
 	return vain, nil
-}
-
-// rollback: SQLite may have rolled back by itself; then this only says so.
-func (f *Filler) rollback(err error) error {
-	_, _ = f.conn.Exec("ROLLBACK")
-	return err
 }
 
 // synchronous: NORMAL keeps the tables whole through a power cut but may lose
@@ -207,14 +203,17 @@ func (f *Filler) task(t *Task) error {
 	return err
 }
 
-// checkpointBytes is how much is written between two checkpoints, which copy
-// the WAL into the database.
+// checkpointBytes is about how much is written to the WAL between two checkpoints,
+// which copy it into the database.
 const checkpointBytes = 8 << 20
 
 func (f *Filler) checkpoint(batches []*Batch) error {
 	for _, b := range batches {
 		f.unmoved += int64(b.bytes)
 	}
+	beside := f.conn.Files().Kept()
+	f.unmoved -= beside - f.beside
+	f.beside = beside
 	if f.unmoved < checkpointBytes {
 		return nil
 	}

@@ -43,7 +43,7 @@ func (x *Index) Load(c *conn.Conn) (err error) {
 }
 
 func (x *Index) load(c *conn.Conn, after int64) (last int64, more bool, err error) {
-	return blocks.Keys(c.Query, after, func(seq int64, digest store.Digest, keys []byte) {
+	return blocks.Keys(c, after, func(seq int64, digest store.Digest, keys []byte) {
 		for at := (Place{Digest: digest, Event: seq}); len(keys) >= size; keys = keys[size:] {
 			x.recent[store.Key(keys[:size])] = at
 		}

@@ -71,30 +71,44 @@ type Block struct {
 	of   string
 }
 
-// read makes a block of a row of a table; room is for its data.
-func (t *Table) read(row []driver.Value, room []byte) Block {
-	var marks, data []byte
-	var want int64
-	b := Block{of: t.of}
-	b.Upto, _ = row[0].(int64)
-	marks, _ = row[1].([]byte)
-	want, _ = row[2].(int64)
-	whole := len(row) > 3
-	if whole {
-		data, _ = row[3].([]byte)
-	}
-	got := sum(b.Upto, marks, data)
-	if !whole {
-		got, want = got>>32, want>>32
-	}
-	if b.Marks = readMarks(marks); got != want || len(b.Marks) == 0 {
+// outline makes a block of a row without data.
+func (t *Table) outline(row []driver.Value) Block {
+	b, marks, want := t.head(row)
+	if sum(b.Upto, marks, nil)>>32 != want>>32 || len(b.Marks) == 0 {
 		return b.damaged(errors.New("checksum"))
 	}
-	if !whole {
-		return b
-	}
+	return b
+}
+
+func (t *Table) head(row []driver.Value) (b Block, marks []byte, sum int64) {
+	b.of = t.of
+	b.Upto, _ = row[0].(int64)
+	marks, _ = row[1].([]byte)
+	sum, _ = row[2].(int64)
+	b.Marks = readMarks(marks)
+	return b, marks, sum
+}
+
+// read makes a block of a whole row; room is for its data.
+func (f From) read(t *Table, row []driver.Value, room []byte) Block {
+	b, marks, want := t.head(row)
+	data, _ := row[3].([]byte)
 	var err error
-	if b.data, err = s2.Decode(room[:cap(room)], data); err != nil {
+	decode := func(data []byte) {
+		if sum(b.Upto, marks, data) != want || len(b.Marks) == 0 {
+			err = errors.New("checksum")
+			return
+		}
+		b.data, err = s2.Decode(room[:cap(room)], data)
+	}
+	if file, beside := row[4].(int64); beside && f.Files != nil {
+		if failed := f.Files.Read(file, data, decode); failed != nil {
+			err = failed
+		}
+	} else {
+		decode(data)
+	}
+	if err != nil {
 		return b.damaged(err)
 	}
 	return b

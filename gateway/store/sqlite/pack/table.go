@@ -7,21 +7,41 @@ import (
 	"slices"
 
 	"github.com/event-gateway/gateway/gateway/store"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/blob"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
 )
 
 // Table is a table of blocks, with the columns upto, its key; one of marks, which has
-// the name of what it keeps; sum; and data.
+// the name of what it keeps; sum; and data, which may be in a file beside the database.
 type Table struct {
 	of string
 	// The queries of it.
 	first, next, before, above, outlines string
 }
 
-// NewTable names a table and what it keeps.
-func NewTable(name, of string) *Table {
+// From is where blocks are read from: what answers queries, and the files beside it,
+// which a table may do without.
+type From struct {
+	Ask   conn.Ask
+	Files *blob.Files
+}
+
+// Of is what a connection reads.
+func Of(c *conn.Conn) From { return From{Ask: c.Query, Files: c.Files()} }
+
+// whole runs a query of whole rows. Their data stays where it is meanwhile.
+func (f From) whole(query string, each func([]driver.Value) error, args ...driver.Value) error {
+	if f.Files != nil {
+		defer f.Files.Hold()()
+	}
+	return f.Ask(query, each, args...)
+}
+
+// NewTable names a table and what it keeps. file is the column with the number of the
+// file that a row's data is in, if it is in one; NULL without.
+func NewTable(name, of, file string) *Table {
 	outline := fmt.Sprintf("SELECT upto,%s,sum FROM %s WHERE ", of, name)
-	whole := fmt.Sprintf("SELECT upto,%s,sum,data FROM %s WHERE ", of, name)
+	whole := fmt.Sprintf("SELECT upto,%s,sum,data,%s FROM %s WHERE ", of, file, name)
 	return &Table{
 		of:       of,
 		first:    whole + "upto>=? ORDER BY upto LIMIT 1",
@@ -42,7 +62,7 @@ func (t *Table) Outlines(ask conn.Ask, after int64, do func(b *Block) bool) (mor
 	count, wants := 0, true
 	err = ask(t.outlines, func(row []driver.Value) error {
 		if wants {
-			b := t.read(row, nil)
+			b := t.outline(row)
 			count++
 			wants = do(&b)
 		}
@@ -52,11 +72,11 @@ func (t *Table) Outlines(ask conn.Ask, after int64, do func(b *Block) bool) (mor
 }
 
 // Next reads the next blocks after an id, and tells whether there may be more.
-func (t *Table) Next(ask conn.Ask, after int64, do func(b *Block)) (more bool, err error) {
+func (t *Table) Next(from From, after int64, do func(b *Block)) (more bool, err error) {
 	count := 0
 	var room []byte
-	err = ask(t.next, func(row []driver.Value) error {
-		b := t.read(row, room)
+	err = from.whole(t.next, func(row []driver.Value) error {
+		b := from.read(t, row, room)
 		count++
 		room = b.data
 		do(&b)
@@ -73,13 +93,13 @@ type Reader struct {
 }
 
 // Block is the one that a record must be in; it has no marks if there is none.
-func (r *Reader) Block(ask conn.Ask, t *Table, seq int64) (*Block, error) {
+func (r *Reader) Block(from From, t *Table, seq int64) (*Block, error) {
 	if len(r.last.Marks) > 0 && seq >= r.last.Marks[0].Seq && seq <= r.last.Upto {
 		return &r.last, nil
 	}
 	r.last = Block{}
-	err := ask(t.first, func(row []driver.Value) error {
-		r.last = t.read(row, r.room)
+	err := from.whole(t.first, func(row []driver.Value) error {
+		r.last = from.read(t, row, r.room)
 		return nil
 	}, seq)
 	if cap(r.last.data) <= keepRoom {
@@ -89,8 +109,8 @@ func (r *Reader) Block(ask conn.Ask, t *Table, seq int64) (*Block, error) {
 }
 
 // Find calls do with a record, if it is there.
-func (r *Reader) Find(ask conn.Ask, t *Table, seq int64, do func(stored []byte) error) error {
-	b, err := r.Block(ask, t, seq)
+func (r *Reader) Find(from From, t *Table, seq int64, do func(stored []byte) error) error {
+	b, err := r.Block(from, t, seq)
 	if err != nil {
 		return err
 	}
@@ -118,23 +138,23 @@ func RangeOf(p store.Page) Range {
 }
 
 // Scan goes through records until do wants no more. What do is given is for that call.
-func (t *Table) Scan(ask conn.Ask, r Range, do func(stored []byte) (more bool, err error)) error {
+func (t *Table) Scan(from From, r Range, do func(stored []byte) (more bool, err error)) error {
 	next, at := t.next, r.After
 	if !r.OldestFirst {
 		var err error
 		next = t.before
-		if at, err = t.over(ask, r.Before); err != nil {
+		if at, err = t.over(from.Ask, r.Before); err != nil {
 			return err
 		}
 	}
 	s := scan{Range: r, do: do}
 	for limit := 1; ; limit = min(2*limit, Some) {
 		count, more := 0, true
-		err := ask(next, func(row []driver.Value) (err error) {
+		err := from.whole(next, func(row []driver.Value) (err error) {
 			if !more {
 				return nil
 			}
-			b := t.read(row, s.room)
+			b := from.read(t, row, s.room)
 			count++
 			at, s.room = b.Upto, b.data
 			more, err = s.block(&b)

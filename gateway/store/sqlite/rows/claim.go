@@ -71,7 +71,7 @@ func claimRows(c *conn.Conn, want store.Claim) (got claimed, err error) {
 		return got, err
 	}
 	got.More = len(found)+len(got.lost) >= want.Limit
-	events, from := map[int64]*store.StoredEvent{}, blocks.Reader{Ask: c.Query}
+	events, from := map[int64]*store.StoredEvent{}, blocks.NewReader(c)
 	size := 0
 	for _, d := range found {
 		if size > want.MaxBytes && want.MaxBytes > 0 {

@@ -171,6 +171,8 @@ CREATE TABLE key_blocks (
 	// Deliveries that ended well before they came here, in blocks. Older ones stay
 	// in their rows.
 	{sql: ended.Table},
+	// Large blocks of events beside the database. Older ones stay in it.
+	{sql: blocks.Files},
 }
 
 // Migrate brings an older schema up to date and refuses a newer one.

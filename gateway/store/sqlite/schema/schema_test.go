@@ -15,6 +15,7 @@ import (
 	"github.com/event-gateway/gateway/gateway/store"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/blocks"
 	"github.com/event-gateway/gateway/gateway/store/sqlite/conn"
+	"github.com/event-gateway/gateway/gateway/store/sqlite/pack"
 )
 
 // oldRows are events as they were rows, with what may be empty and what may not.
@@ -35,16 +36,16 @@ func checkEvents(t *testing.T, c *conn.Conn) {
 		}},
 		{Seq: 100, Revision: "r", Conflict: true, Event: &event.Event{ID: "a", Source: "/s", Type: "t", Time: at, Body: []byte{}}},
 	}
-	all, err := blocks.List(c.Query, store.EventFilter{Page: store.Page{Limit: 9}})
+	all, err := blocks.List(pack.Of(c), store.EventFilter{Page: store.Page{Limit: 9}})
 	if diff := cmp.Diff(want, all, cmpopts.IgnoreUnexported(event.Event{})); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	replays, err := blocks.List(c.Query, store.EventFilter{Page: store.Page{Limit: 9}, ReplayOf: "b"})
+	replays, err := blocks.List(pack.Of(c), store.EventFilter{Page: store.Page{Limit: 9}, ReplayOf: "b"})
 	if diff := cmp.Diff(want[:1], replays, cmpopts.IgnoreUnexported(event.Event{})); diff != "" || err != nil {
 		t.Errorf("replays: %v (-want +got):\n%s", err, diff)
 	}
 	keys := map[int64]string{}
-	_, _, err = blocks.Keys(c.Query, 0, func(seq int64, digest store.Digest, list []byte) { keys[seq] = fmt.Sprint(digest[15], string(list)) })
+	_, _, err = blocks.Keys(c, 0, func(seq int64, digest store.Digest, list []byte) { keys[seq] = fmt.Sprint(digest[15], string(list)) })
 	if diff := cmp.Diff(map[int64]string{100: "1", 200: "20123456789abcdef"}, keys); diff != "" || err != nil {
 		t.Errorf("keys: %v (-want +got):\n%s", err, diff)
 	}
