@@ -20,7 +20,8 @@ const Stage = "become-traced"
 // watched are the calls that stop.
 func watched() []uint32 {
 	return []uint32{
-		unix.SYS_PWRITE64, unix.SYS_WRITE, unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_FTRUNCATE, unix.SYS_OPEN, unix.SYS_OPENAT,
+		unix.SYS_PWRITE64, unix.SYS_WRITE, unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_IO_SUBMIT, unix.SYS_IO_GETEVENTS,
+		unix.SYS_FTRUNCATE, unix.SYS_OPEN, unix.SYS_OPENAT,
 		unix.SYS_MKDIR, unix.SYS_MKDIRAT, unix.SYS_UNLINK, unix.SYS_UNLINKAT, unix.SYS_RENAME, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2,
 	}
 }

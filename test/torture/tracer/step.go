@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,7 +33,8 @@ const (
 	SyncFolder  Step = "sync folder"
 )
 
-// Syncs are the steps that are fsync(2) or fdatasync(2).
+// Syncs are the steps that are fsync(2) or fdatasync(2), or such a call beside the
+// process, by io_submit(2).
 func Syncs() []Step { return []Step{SyncEvent, SyncOutcome, SyncFill, SyncPrepare, SyncFolder} }
 
 // call is a system call that is a step.
@@ -42,6 +44,8 @@ type call struct {
 	id     int
 	fires  bool
 	opened bool // its result is a descriptor
+	beside bool // it goes on beside the process until another call has its result
+	fails  bool // and that result is an error
 }
 
 // accepted begins the answer to an event that was accepted.
@@ -55,7 +59,9 @@ func (t *tracer) look(tid int, regs *unix.PtraceRegs) *call {
 	case unix.SYS_WRITE:
 		return t.lookSend(tid, regs)
 	case unix.SYS_FSYNC, unix.SYS_FDATASYNC:
-		return t.lookSync(tid, regs)
+		return t.lookSync(t.path(tid, regs.Rdi))
+	case unix.SYS_IO_SUBMIT:
+		return t.lookSubmit(tid, regs)
 	case unix.SYS_FTRUNCATE:
 		if path := t.path(tid, regs.Rdi); t.ours(path) {
 			return &call{step: Fill, op: Op{Kind: Truncate, Path: path, Off: int64(regs.Rsi)}}
@@ -92,8 +98,25 @@ func logged(data []byte) Step {
 	return LogEvent
 }
 
-func (t *tracer) lookSync(tid int, regs *unix.PtraceRegs) *call {
-	path := t.path(tid, regs.Rdi)
+// lookSubmit looks at what is handed to the kernel: one call at a time.
+func (t *tracer) lookSubmit(tid int, regs *unix.PtraceRegs) *call {
+	const size, opAt, fdAt, dataSync = 64, 16, 20, 3
+	list := memory(tid, regs.Rdx, 8)
+	if len(list) < 8 {
+		return nil
+	}
+	iocb := memory(tid, binary.LittleEndian.Uint64(list), size)
+	if len(iocb) < size || binary.LittleEndian.Uint16(iocb[opAt:]) != dataSync {
+		return nil
+	}
+	c := t.lookSync(t.path(tid, uint64(binary.LittleEndian.Uint32(iocb[fdAt:]))))
+	if c != nil {
+		c.beside = true
+	}
+	return c
+}
+
+func (t *tracer) lookSync(path string) *call {
 	if !t.ours(path) && path != t.plan.Dir && path != filepath.Dir(t.plan.Dir) {
 		return nil
 	}

@@ -12,6 +12,7 @@
 package tracer
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,7 +49,8 @@ type Rule struct {
 	// Hold is how long the call is held up before the program is killed, which
 	// goes on meanwhile: what it says then, it says too early.
 	Hold time.Duration `json:",omitempty"`
-	// Errno, when set, is what the call returns, without being made; otherwise
+	// Errno, when set, is what the call returns, without being made, or what goes on
+	// beside the program comes to; otherwise
 	// the program is killed. Sticky: and all that follow.
 	Errno  syscall.Errno `json:",omitempty"`
 	Sticky bool          `json:",omitempty"`
@@ -81,6 +83,7 @@ type tracer struct {
 	sockets  map[string]bool // by what their descriptor links to: to an engine?
 	logged   Step            // what the journal was given last
 	matched  int
+	beside   *call // what goes on beside the program
 	recorder *recorder
 }
 
@@ -206,6 +209,11 @@ func (t *tracer) enter(tid int, th *thread) error {
 	if err := unix.PtraceGetRegs(tid, &regs); err != nil {
 		return err
 	}
+	if regs.Orig_rax == unix.SYS_IO_GETEVENTS && t.beside != nil {
+		th.call, t.beside = t.beside, nil
+		th.call.beside = false // it ends with this call
+		return unix.PtraceSyscall(tid, 0)
+	}
 	c := t.look(tid, &regs)
 	if c == nil {
 		return unix.PtraceCont(tid, 0)
@@ -216,7 +224,10 @@ func (t *tracer) enter(tid int, th *thread) error {
 		if t.plan.Rule.Errno == 0 {
 			return t.kill(c.step)
 		}
-		return t.deny(tid, &regs, c.step)
+		if !c.beside {
+			return t.deny(tid, &regs, c.step)
+		}
+		c.fails = true
 	}
 	c.fires = fires
 	if t.recorder != nil {
@@ -236,15 +247,44 @@ func (t *tracer) leave(tid int, th *thread) error {
 	if c == nil {
 		return unix.PtraceCont(tid, 0)
 	}
-	if c.fires {
-		return t.kill(c.step)
-	}
 	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(tid, &regs); err != nil {
 		return err
 	}
-	t.recorder.end(c, int64(regs.Rax))
+	result := int64(regs.Rax)
+	if c.beside && result == 1 {
+		t.beside = c
+		return unix.PtraceCont(tid, 0)
+	}
+	if c.fails {
+		t.fired(c.step)
+		return errors.Join(put(tid, &regs, -int64(t.plan.Rule.Errno)), unix.PtraceCont(tid, 0))
+	}
+	if c.fires {
+		return t.kill(c.step)
+	}
+	if regs.Orig_rax == unix.SYS_IO_GETEVENTS {
+		result = gotten(tid, &regs)
+	}
+	t.recorder.end(c, result)
 	return unix.PtraceCont(tid, 0)
+}
+
+// resultAt is where the result is in what io_getevents(2) gets of a call.
+const resultAt = 16
+
+// gotten is the result of what went on beside the program.
+func gotten(tid int, regs *unix.PtraceRegs) int64 {
+	if result := memory(tid, regs.R10+resultAt, 8); len(result) == 8 {
+		return int64(binary.LittleEndian.Uint64(result))
+	}
+	return -int64(unix.EFAULT)
+}
+
+// put puts another result in its place.
+func put(tid int, regs *unix.PtraceRegs, result int64) error {
+	_, err := unix.PtracePokeData(tid, uintptr(regs.R10+resultAt), binary.LittleEndian.AppendUint64(nil, uint64(result)))
+	return err
 }
 
 // fires tells whether it is the turn of the rule.
