@@ -50,8 +50,8 @@ func (f *Files) Read(file int64, where []byte, use func(value []byte)) (err erro
 	return nil
 }
 
-// Hold keeps files where they are until what it returns is called. Nobody who holds
-// them may hold them again.
+// Hold keeps files where they are until release is called. Who holds them must not hold
+// them once more.
 func (f *Files) Hold() (release func()) {
 	f.reading.RLock()
 	return f.reading.RUnlock

@@ -113,7 +113,10 @@ const mark = "journal"
 
 // New makes a Filler over the connection, which is its own from now on.
 func New(c *conn.Conn, o Options) (*Filler, error) {
-	f := &Filler{rows: collector{events: blocks.Writer{Beside: true}}, opts: o, conn: c, moved: make(chan struct{}), wake: make(chan struct{}, 1), sealed: time.Now(), unmoved: o.Unmoved}
+	f := &Filler{
+		opts: o, conn: c, rows: collector{events: blocks.Writer{Beside: true}},
+		moved: make(chan struct{}), wake: make(chan struct{}, 1), sealed: time.Now(), unmoved: o.Unmoved,
+	}
 	return f, c.Query("SELECT value FROM marks WHERE name=?", func(row []driver.Value) error {
 		f.unsealed = uint64(row[0].(int64))
 		return nil

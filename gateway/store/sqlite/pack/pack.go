@@ -80,13 +80,14 @@ func (t *Table) outline(row []driver.Value) Block {
 	return b
 }
 
-func (t *Table) head(row []driver.Value) (b Block, marks []byte, sum int64) {
+// head reads what a row tells without its data.
+func (t *Table) head(row []driver.Value) (b Block, marks []byte, want int64) {
 	b.of = t.of
 	b.Upto, _ = row[0].(int64)
 	marks, _ = row[1].([]byte)
-	sum, _ = row[2].(int64)
+	want, _ = row[2].(int64)
 	b.Marks = readMarks(marks)
-	return b, marks, sum
+	return b, marks, want
 }
 
 // read makes a block of a whole row; room is for its data.
@@ -101,7 +102,7 @@ func (f From) read(t *Table, row []driver.Value, room []byte) Block {
 		}
 		b.data, err = s2.Decode(room[:cap(room)], data)
 	}
-	if file, beside := row[4].(int64); beside && f.Files != nil {
+	if file, beside := row[4].(int64); beside {
 		if failed := f.Files.Read(file, data, decode); failed != nil {
 			err = failed
 		}
