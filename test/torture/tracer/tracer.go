@@ -49,9 +49,9 @@ type Rule struct {
 	// Hold is how long the call is held up before the program is killed, which
 	// goes on meanwhile: what it says then, it says too early.
 	Hold time.Duration `json:",omitempty"`
-	// Errno, when set, is what the call returns, without being made, or what goes on
-	// beside the program comes to; otherwise
-	// the program is killed. Sticky: and all that follow.
+	// Errno, when set, is what the call returns, without being made, or what a call
+	// beside the program comes to; otherwise the program is killed. Sticky: and all
+	// that follow.
 	Errno  syscall.Errno `json:",omitempty"`
 	Sticky bool          `json:",omitempty"`
 }
@@ -252,8 +252,8 @@ func (t *tracer) leave(tid int, th *thread) error {
 		return err
 	}
 	result := int64(regs.Rax)
-	if c.beside && result == 1 {
-		t.beside = c
+	if c.beside {
+		t.submitted(c, result)
 		return unix.PtraceCont(tid, 0)
 	}
 	if c.fails {
@@ -268,6 +268,16 @@ func (t *tracer) leave(tid int, th *thread) error {
 	}
 	t.recorder.end(c, result)
 	return unix.PtraceCont(tid, 0)
+}
+
+// submitted is where a call has been handed to the kernel, or not: then the program
+// makes it itself.
+func (t *tracer) submitted(c *call, result int64) {
+	if result == 1 {
+		t.beside = c
+	} else if t.recorder != nil {
+		t.recorder.end(c, result)
+	}
 }
 
 // resultAt is where the result is in what io_getevents(2) gets of a call.
