@@ -74,3 +74,26 @@ func TestBesideLeaves(t *testing.T) {
 		t.Errorf("%d bytes became %d", size, left)
 	}
 }
+
+// SQLite's log is moved into the database also where all that is large goes beside it,
+// and is more than bodies alone would tell.
+func TestLogBeside(t *testing.T) {
+	dir := t.TempDir()
+	s, shut := start(t, Options{Dir: dir})
+	defer shut()
+	for i := range int64(1500) {
+		header := make([]byte, 24<<10)
+		_, _ = rand.NewChaCha8([32]byte{byte(i), byte(i >> 8)}).Read(header)
+		e := benchEntry(i, nil)
+		e.Event.Headers = map[string]string{"large": string(header)}
+		if _, err := s.Append(context.Background(), e); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.fill.Wait(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if size := fileSize(filepath.Join(dir, fileName+"-wal")); size > 24<<20 {
+		t.Errorf("SQLite's log has %d MiB", size>>20)
+	}
+}

@@ -16,12 +16,19 @@ const keepRoom = 1 << 20
 var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
 // Read calls use with the value of a row, which is for that call only. Whoever reads
-// rows holds the files meanwhile: see Hold.
-func (f *Files) Read(file int64, where []byte, use func(value []byte)) (err error) {
+// rows holds the files meanwhile: see Hold. Errors tell the file.
+func (f *Files) Read(file int64, where []byte, use func(value []byte)) error {
+	if err := f.read(file, where, use); err != nil {
+		return fmt.Errorf("%s: %w", f.path(file), err)
+	}
+	return nil
+}
+
+func (f *Files) read(file int64, where []byte, use func(value []byte)) error {
 	at, n := binary.Uvarint(where)
 	size, m := binary.Uvarint(where[max(n, 0):])
 	if n <= 0 || m <= 0 || n+m != len(where) {
-		return errors.New("no place in a file")
+		return errors.New("a row tells no place in it")
 	}
 	from, err := os.Open(f.path(file))
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package conn is the store's connections to its SQLite file: the one of the
-// writer, used without database/sql in between, and what its errors mean. It
+// Package conn is the store's connections to its SQLite file and to what lies beside
+// it: the one of the writer, used without database/sql in between, and what its errors
+// mean. It
 // stands below everything in the store that writes SQL.
 package conn
 

@@ -207,12 +207,16 @@ func (f *Filler) task(t *Task) error {
 // which copy it into the database.
 const checkpointBytes = 8 << 20
 
+// leastBytes is what a transaction writes there, however little is in it: whole pages,
+// of each table and index that it changes.
+const leastBytes = 64 << 10
+
 func (f *Filler) checkpoint(batches []*Batch) error {
+	bytes, beside := int64(0), f.conn.Files().Kept()
 	for _, b := range batches {
-		f.unmoved += int64(b.bytes)
+		bytes += int64(b.bytes)
 	}
-	beside := f.conn.Files().Kept()
-	f.unmoved -= beside - f.beside
+	f.unmoved += max(bytes-(beside-f.beside), leastBytes)
 	f.beside = beside
 	if f.unmoved < checkpointBytes {
 		return nil
